@@ -1,0 +1,1 @@
+"""The pure domain: events, commands, state, decide and evolve. No I/O, no clock, no random."""

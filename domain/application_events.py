@@ -1,0 +1,42 @@
+"""Events of an application definition: stream ``application-ID``. Applications belong to the installation, not to a company."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from domain.event import UNSET, Event, Unset
+
+
+class ApplicationEvent(Event, frozen=True, kw_only=True):
+    """Base of the events of an application."""
+
+    category: ClassVar[str] = "application"
+
+    application_id: int
+
+
+class ApplicationImported(ApplicationEvent, frozen=True, kw_only=True):
+    """A definition was imported for the first time. ``definition`` is the JSON document as imported."""
+
+    uuid: str
+    name: str
+    version: str
+    executable: str
+    definition: dict[str, Any]
+    digest: str
+    enabled: bool = True
+
+
+class ApplicationUpdated(ApplicationEvent, frozen=True, kw_only=True):
+    """Another version of the definition replaced the one before, or the application was switched on or off."""
+
+    name: str | Unset = UNSET
+    version: str | Unset = UNSET
+    executable: str | Unset = UNSET
+    definition: dict[str, Any] | Unset = UNSET
+    digest: str | Unset = UNSET
+    enabled: bool | Unset = UNSET
+
+
+class ApplicationRemoved(ApplicationEvent, frozen=True, kw_only=True):
+    """The definition was taken out of the catalogue."""

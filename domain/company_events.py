@@ -1,0 +1,62 @@
+"""Events of a company, the tenant: stream ``company-ID``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from domain.event import UNSET, Event, Personal, Unset
+
+
+class CompanyEvent(Event, frozen=True, kw_only=True):
+    """Base of the events of a company."""
+
+    category: ClassVar[str] = "company"
+
+    company_id: int
+
+
+class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
+    """A company was set up.
+
+    ``code`` is its unique slug, ``registration_number`` its IČO, ``vat_number`` its DIČ, ``time_zone`` an IANA name.
+    """
+
+    personal: ClassVar[Mapping[str, str]] = {"email": "company:{company_id}"}
+
+    uuid: str
+    name: str
+    code: str
+    time_zone: str
+    enabled: bool = True
+    registration_number: str | None = None
+    vat_number: str | None = None
+    email: Personal | None = None
+    logo: str | None = None
+    customer_id: int | None = None
+    server_id: int | None = None
+    zabbix_host: str | None = None
+    settings: dict[str, str] = {}
+
+
+class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
+    """Some fields of a company were changed; those that are unset stay as they were."""
+
+    personal: ClassVar[Mapping[str, str]] = {"email": "company:{company_id}"}
+
+    name: str | Unset = UNSET
+    code: str | Unset = UNSET
+    time_zone: str | Unset = UNSET
+    enabled: bool | Unset = UNSET
+    registration_number: str | None | Unset = UNSET
+    vat_number: str | None | Unset = UNSET
+    email: Personal | None | Unset = UNSET
+    logo: str | None | Unset = UNSET
+    customer_id: int | None | Unset = UNSET
+    server_id: int | None | Unset = UNSET
+    zabbix_host: str | None | Unset = UNSET
+    settings: dict[str, str] | Unset = UNSET
+
+
+class CompanyRemoved(CompanyEvent, frozen=True, kw_only=True):
+    """A company left."""

@@ -1,0 +1,119 @@
+"""Events of a job, one run of a run template: stream ``job-ID``; its output in a stream of its own, ``output-ID``.
+
+The life of a job: JobScheduled, then JobStarted, then JobFinished; or JobCancelled instead of the rest. Output is apart so
+that retention can let go of it without touching the life of the job: JobFinished carries digest and length of each channel.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from domain.event import UNSET, Event, Unset
+
+
+class JobEvent(Event, frozen=True, kw_only=True):
+    """Base of the events of a job."""
+
+    category: ClassVar[str] = "job"
+
+    job_id: int
+    company_id: int
+    run_template_id: int
+
+
+class JobScheduled(JobEvent, frozen=True, kw_only=True):
+    """A job was put into the queue.
+
+    ``due`` is the due time of the template that it fulfils (None: ad hoc), ``not_before`` the moment from which it may
+    start, ``schedule_type`` the interval code or ``adhoc``, ``next_due`` the template's due time after this one (unset: the
+    template's due time is untouched), ``environment`` one-off values of this job alone, ``launched_by`` the actor.
+    """
+
+    uuid: str
+    application_id: int
+    application_version: str
+    not_before: datetime
+    scheduled_at: datetime
+    schedule_type: str = "adhoc"
+    due: datetime | None = None
+    next_due: datetime | None | Unset = UNSET
+    executor: str = "Native"
+    priority: int = 0
+    environment: dict[str, str] = {}
+    launched_by: str = "system"
+
+
+class JobStarted(JobEvent, frozen=True, kw_only=True):
+    """An executor claimed the job and starts its process. ``command`` is the command line with secrets masked."""
+
+    executor_id: str
+    host: str
+    started_at: datetime
+    command: list[str] = []
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job wrote to stdout or stderr: its length in bytes and SHA-256 of all bytes kept, and bytes dropped."""
+
+    length: int = 0
+    digest: str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    dropped: int = 0
+
+
+class JobFinished(JobEvent, frozen=True, kw_only=True):
+    """The process of the job ended, or the job was given up.
+
+    ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost``; ``exit_code`` as the process gave
+    it (127: executable not found, 128 + n: signal n, 255: failure).
+    """
+
+    outcome: str
+    exit_code: int
+    finished_at: datetime
+    pid: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+    stdout: Channel = Channel()
+    stderr: Channel = Channel()
+
+
+class JobCancelled(JobEvent, frozen=True, kw_only=True):
+    """The job was taken out of the queue before it started."""
+
+    cancelled_at: datetime
+    reason: str | None = None
+
+
+class OutputEvent(Event, frozen=True, kw_only=True):
+    """Base of the events of a job's output."""
+
+    category: ClassVar[str] = "output"
+
+    job_id: int
+    company_id: int
+
+
+class OutputCaptured(OutputEvent, frozen=True, kw_only=True):
+    """Bytes that a job wrote. They are the event's payload, compressed and encrypted under the company's key.
+
+    ``channel`` is ``stdout`` or ``stderr``, ``offset`` the place of the first byte in that channel, ``length`` the number
+    of bytes before compression, ``captured_at`` when the last of them was read.
+    """
+
+    channel: str
+    offset: int
+    length: int
+    captured_at: datetime
+
+
+class OutputDropped(OutputEvent, frozen=True, kw_only=True):
+    """Bytes over the job's output limit were not kept: ``length`` bytes from ``offset`` of ``channel`` on."""
+
+    channel: str
+    offset: int
+    length: int
+    limit: int
+    captured_at: datetime

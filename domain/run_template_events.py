@@ -1,0 +1,72 @@
+"""Events of a run template, an application configured for a company: stream ``run_template-ID``.
+
+``interval`` is one of ``n`` (manual), ``i h d w m y`` (minutely to yearly) and ``c`` (custom, by ``cron``). ``next_due`` is
+the next moment at which a job is due, computed by whoever decided; None if none ever is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+from domain.event import UNSET, Event, Personal, Unset
+
+
+class RunTemplateEvent(Event, frozen=True, kw_only=True):
+    """Base of the events of a run template."""
+
+    category: ClassVar[str] = "run_template"
+
+    run_template_id: int
+    company_id: int
+
+
+class RunTemplateCreated(RunTemplateEvent, frozen=True, kw_only=True):
+    """An application was configured for a company. ``delay`` and ``retry_min_gap`` are in seconds."""
+
+    personal: ClassVar[Mapping[str, str]] = {"note": "company:{company_id}"}
+
+    uuid: str
+    application_id: int
+    name: str
+    interval: str = "n"
+    cron: str | None = None
+    time_zone: str | None = None
+    delay: int = 0
+    active: bool = True
+    executor: str = "Native"
+    environment: dict[str, str] = {}
+    deadline_offset: str | None = None
+    max_attempts: int = 1
+    retry_backoff: str = "none"
+    retry_min_gap: int = 0
+    allow_late: bool = False
+    note: Personal | None = None
+    next_due: datetime | None = None
+
+
+class RunTemplateChanged(RunTemplateEvent, frozen=True, kw_only=True):
+    """Some fields were changed; those that are unset stay. ``next_due`` always tells what holds from now on."""
+
+    personal: ClassVar[Mapping[str, str]] = {"note": "company:{company_id}"}
+
+    name: str | Unset = UNSET
+    interval: str | Unset = UNSET
+    cron: str | None | Unset = UNSET
+    time_zone: str | None | Unset = UNSET
+    delay: int | Unset = UNSET
+    active: bool | Unset = UNSET
+    executor: str | Unset = UNSET
+    environment: dict[str, str] | Unset = UNSET
+    deadline_offset: str | None | Unset = UNSET
+    max_attempts: int | Unset = UNSET
+    retry_backoff: str | Unset = UNSET
+    retry_min_gap: int | Unset = UNSET
+    allow_late: bool | Unset = UNSET
+    note: Personal | None | Unset = UNSET
+    next_due: datetime | None = None
+
+
+class RunTemplateRemoved(RunTemplateEvent, frozen=True, kw_only=True):
+    """The template was taken away; its jobs stay in the history."""

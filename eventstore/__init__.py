@@ -1,0 +1,1 @@
+"""The event store: append, read, subscribe, encrypt personal data, prove integrity."""

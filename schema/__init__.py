@@ -1,0 +1,1 @@
+"""The database: roles, migrations, functions and policies, and what brings a database up to date."""

@@ -1,0 +1,21 @@
+-- Puts grants and row-level security on the tables of the event store. Takes and returns nothing.
+CREATE OR REPLACE FUNCTION set_policies() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM isolate('events'), isolate('streams'), isolate('idempotency_keys'), isolate('data_keys', true), isolate('job_leases');
+    GRANT SELECT ON ALL TABLES IN SCHEMA multiflexi TO multiflexi_auditor;
+    REVOKE ALL ON idempotency_keys, data_keys, signing_keys FROM multiflexi_auditor;
+    GRANT SELECT ON signing_keys TO multiflexi_auditor;
+    GRANT SELECT ON log_epoch, tree_heads, tree_edges, archived_partitions, archived_links, projections, daemons, master_keys,
+        signing_keys TO multiflexi_app, multiflexi_daemon;
+    GRANT SELECT, INSERT ON events, idempotency_keys TO multiflexi_app, multiflexi_daemon;
+    GRANT SELECT, INSERT, UPDATE ON streams TO multiflexi_app, multiflexi_daemon;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON data_keys, job_leases TO multiflexi_app, multiflexi_daemon;
+    GRANT INSERT, UPDATE ON master_keys, signing_keys TO multiflexi_app, multiflexi_daemon;
+    GRANT INSERT ON tree_heads TO multiflexi_daemon;
+    GRANT INSERT, UPDATE ON tree_edges, projections TO multiflexi_daemon;
+    GRANT DELETE ON idempotency_keys TO multiflexi_daemon;
+    GRANT INSERT, UPDATE, DELETE ON daemons TO multiflexi_daemon, multiflexi_app;
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA multiflexi TO multiflexi_app, multiflexi_daemon;
+    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA multiflexi TO multiflexi_app, multiflexi_daemon, multiflexi_auditor;
+END
+$$;

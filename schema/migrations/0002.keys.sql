@@ -1,0 +1,27 @@
+-- depends: 0001.event-log
+-- Keys. A data key belongs to a data subject or a company and is stored wrapped by a master key; the master key is never here.
+
+CREATE TABLE master_keys (
+    id         integer     PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    proof      bytea       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    retired_at timestamptz
+);
+
+CREATE TABLE data_keys (
+    owner      text        PRIMARY KEY,
+    company_id integer,
+    master_id  integer     NOT NULL REFERENCES master_keys,
+    wrapped    bytea       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Ed25519 keys that sign tree heads; the private half is wrapped by a master key, the public half is bound to the wrapping.
+CREATE TABLE signing_keys (
+    id         integer     PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    public_key bytea       NOT NULL UNIQUE,
+    master_id  integer     NOT NULL REFERENCES master_keys,
+    wrapped    bytea       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    retired_at timestamptz
+);

@@ -1,0 +1,1 @@
+"""The long-running parts and their supervision."""

@@ -1,0 +1,1 @@
+"""Read models: their tables, folds, queries and rebuilds."""

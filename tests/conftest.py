@@ -1,0 +1,69 @@
+"""What all tests share: PostgreSQL, and the rule that CI skips nothing.
+
+================  =====================================================================================
+``postgres``      a running server (:class:`tests.testbed.postgres.Server`), shared by the whole run
+``database``      a fresh migrated database in it, dropped after the test
+================  =====================================================================================
+
+Tests run on the embedded version; with ``@pytest.mark.postgres_versions(15, 18)`` on each of those, and with
+``--postgres 15`` all of them on that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.testbed.components import require
+from tests.testbed.postgres import EMBEDDED_VERSION, Database, Server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", type=int, help="major version of PostgreSQL that all tests run on")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "postgres" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("postgres_versions")
+    versions = marker.args if marker else (EMBEDDED_VERSION,)
+    if chosen := metafunc.config.getoption("--postgres"):
+        versions = (chosen,)
+    ids = [f"postgresql-{version}" for version in versions]
+    metafunc.parametrize("postgres", versions, ids=ids, indirect=True, scope="session")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for component in marker.args:
+            require(component)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[int, Server]]:
+    """Servers that run so far, by version: each is started by the first test that wants it."""
+    running: dict[int, Server] = {}
+    yield running
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest, servers: dict[int, Server]) -> Server:
+    """Return a running server of the version that the test asks for."""
+    version: int = request.param
+    if version not in servers:
+        require(f"postgresql-{version}")
+        server = Server(version)
+        server.start()
+        servers[version] = server
+    return servers[version]
+
+
+@pytest.fixture
+def database(postgres: Server) -> Iterator[Database]:
+    """Return a fresh migrated database."""
+    made = postgres.fresh_database()
+    yield made
+    postgres.drop(made)

@@ -1,4 +1,4 @@
-"""Events of an application definition: stream ``application-ID``. Applications belong to the installation, not to a company."""
+"""Events of an application definition: stream ``application-ID``. It belongs to the installation, not to a company."""
 
 from __future__ import annotations
 

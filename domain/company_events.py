@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import msgspec
+
 from domain.event import UNSET, Event, Personal, Unset
 
 
@@ -36,7 +38,7 @@ class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
     customer_id: int | None = None
     server_id: int | None = None
     zabbix_host: str | None = None
-    settings: dict[str, str] = {}
+    settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
 class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
@@ -48,13 +50,13 @@ class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
     code: str | Unset = UNSET
     time_zone: str | Unset = UNSET
     enabled: bool | Unset = UNSET
-    registration_number: str | None | Unset = UNSET
-    vat_number: str | None | Unset = UNSET
-    email: Personal | None | Unset = UNSET
-    logo: str | None | Unset = UNSET
-    customer_id: int | None | Unset = UNSET
-    server_id: int | None | Unset = UNSET
-    zabbix_host: str | None | Unset = UNSET
+    registration_number: str | Unset | None = UNSET
+    vat_number: str | Unset | None = UNSET
+    email: Personal | Unset | None = UNSET
+    logo: str | Unset | None = UNSET
+    customer_id: int | Unset | None = UNSET
+    server_id: int | Unset | None = UNSET
+    zabbix_host: str | Unset | None = UNSET
     settings: dict[str, str] | Unset = UNSET
 
 

@@ -1,7 +1,8 @@
 """Events of a job, one run of a run template: stream ``job-ID``; its output in a stream of its own, ``output-ID``.
 
-The life of a job: JobScheduled, then JobStarted, then JobFinished; or JobCancelled instead of the rest. Output is apart so
-that retention can let go of it without touching the life of the job: JobFinished carries digest and length of each channel.
+The life of a job: JobScheduled, then JobStarted, then JobFinished; or JobCancelled instead of the rest. Output is apart
+so that retention can let go of it without touching the life of the job: JobFinished carries digest and length of each
+channel.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
     """A job was put into the queue.
 
     ``due`` is the due time of the template that it fulfils (None: ad hoc), ``not_before`` the moment from which it may
-    start, ``schedule_type`` the interval code or ``adhoc``, ``next_due`` the template's due time after this one (unset: the
-    template's due time is untouched), ``environment`` one-off values of this job alone, ``launched_by`` the actor.
+    start, ``schedule_type`` the interval code or ``adhoc``, ``next_due`` the template's due time after this one (unset:
+    the template's due time is untouched), ``environment`` one-off values of this job alone, ``launched_by`` the actor.
     """
 
     uuid: str
@@ -39,10 +40,10 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
     scheduled_at: datetime
     schedule_type: str = "adhoc"
     due: datetime | None = None
-    next_due: datetime | None | Unset = UNSET
+    next_due: datetime | Unset | None = UNSET
     executor: str = "Native"
     priority: int = 0
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     launched_by: str = "system"
 
 
@@ -52,7 +53,7 @@ class JobStarted(JobEvent, frozen=True, kw_only=True):
     executor_id: str
     host: str
     started_at: datetime
-    command: list[str] = []
+    command: list[str] = msgspec.field(default_factory=list[str])
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +67,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 class JobFinished(JobEvent, frozen=True, kw_only=True):
     """The process of the job ended, or the job was given up.
 
-    ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost``; ``exit_code`` as the process gave
-    it (127: executable not found, 128 + n: signal n, 255: failure).
+    ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost``; ``exit_code`` as the process
+    gave it (127: executable not found, 128 + n: signal n, 255: failure).
     """
 
     outcome: str
@@ -99,8 +100,8 @@ class OutputEvent(Event, frozen=True, kw_only=True):
 class OutputCaptured(OutputEvent, frozen=True, kw_only=True):
     """Bytes that a job wrote. They are the event's payload, compressed and encrypted under the company's key.
 
-    ``channel`` is ``stdout`` or ``stderr``, ``offset`` the place of the first byte in that channel, ``length`` the number
-    of bytes before compression, ``captured_at`` when the last of them was read.
+    ``channel`` is ``stdout`` or ``stderr``, ``offset`` the place of the first byte in that channel, ``length`` the
+    number of bytes before compression, ``captured_at`` when the last of them was read.
     """
 
     channel: str

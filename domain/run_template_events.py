@@ -1,7 +1,7 @@
 """Events of a run template, an application configured for a company: stream ``run_template-ID``.
 
-``interval`` is one of ``n`` (manual), ``i h d w m y`` (minutely to yearly) and ``c`` (custom, by ``cron``). ``next_due`` is
-the next moment at which a job is due, computed by whoever decided; None if none ever is.
+``interval`` is one of ``n`` (manual), ``i h d w m y`` (minutely to yearly) and ``c`` (custom, by ``cron``).
+``next_due`` is the next moment at which a job is due, computed by whoever decided; None if none ever is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
+
+import msgspec
 
 from domain.event import UNSET, Event, Personal, Unset
 
@@ -36,7 +38,7 @@ class RunTemplateCreated(RunTemplateEvent, frozen=True, kw_only=True):
     delay: int = 0
     active: bool = True
     executor: str = "Native"
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     deadline_offset: str | None = None
     max_attempts: int = 1
     retry_backoff: str = "none"
@@ -47,25 +49,29 @@ class RunTemplateCreated(RunTemplateEvent, frozen=True, kw_only=True):
 
 
 class RunTemplateChanged(RunTemplateEvent, frozen=True, kw_only=True):
-    """Some fields were changed; those that are unset stay. ``next_due`` always tells what holds from now on."""
+    """Some fields were changed; those that are unset stay.
+
+    ``next_due`` is unset when the change leaves the schedule alone, so that a due time that is being fulfilled at this
+    moment is neither lost nor brought back.
+    """
 
     personal: ClassVar[Mapping[str, str]] = {"note": "company:{company_id}"}
 
     name: str | Unset = UNSET
     interval: str | Unset = UNSET
-    cron: str | None | Unset = UNSET
-    time_zone: str | None | Unset = UNSET
+    cron: str | Unset | None = UNSET
+    time_zone: str | Unset | None = UNSET
     delay: int | Unset = UNSET
     active: bool | Unset = UNSET
     executor: str | Unset = UNSET
     environment: dict[str, str] | Unset = UNSET
-    deadline_offset: str | None | Unset = UNSET
+    deadline_offset: str | Unset | None = UNSET
     max_attempts: int | Unset = UNSET
     retry_backoff: str | Unset = UNSET
     retry_min_gap: int | Unset = UNSET
     allow_late: bool | Unset = UNSET
-    note: Personal | None | Unset = UNSET
-    next_due: datetime | None = None
+    note: Personal | Unset | None = UNSET
+    next_due: datetime | Unset | None = UNSET
 
 
 class RunTemplateRemoved(RunTemplateEvent, frozen=True, kw_only=True):

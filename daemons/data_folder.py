@@ -83,8 +83,13 @@ class Lock:
         self._path = folder / f"{name}.lock"
         self._file: IO[str] | None = None
 
-    def take(self) -> None:
-        """Take the lock; nothing happens if it is ours already.
+    def take(self) -> bool:
+        """Take the lock.
+
+        Returns
+        -------
+        bool
+            True if this call took it, False if it was ours already.
 
         Raises
         ------
@@ -92,7 +97,7 @@ class Lock:
             Another process holds it.
         """
         if self._file is not None:
-            return
+            return False
         file = self._path.open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -103,6 +108,7 @@ class Lock:
             raise DataFolderInUseError(self._folder, holder) from None
         file.truncate(0)
         self._file = file
+        return True
 
     def tell(self, text: str) -> None:
         """Write who we are into the lock, for those who find it taken."""

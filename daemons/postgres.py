@@ -10,12 +10,10 @@ start is never taken for a cluster, and a cluster is never taken for a leftover.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import shutil
+import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +23,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from daemons import data_folder, postmaster
+from daemons import data_folder, postmaster, socket_folder
 from daemons.postgres_binaries import (
     OLDEST_VERSION,
     Binaries,
@@ -78,8 +76,6 @@ SETTINGS: Mapping[str, str] = {
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.sql")
 
-_SOCKET_PATH_LIMIT = 107
-_SOCKET_NAME = ".s.PGSQL.5432"
 _POLL = 0.02
 
 
@@ -143,14 +139,7 @@ class EmbeddedPostgres:
     @property
     def socket_folder(self) -> Path:
         """Folder of the server's socket: short, and the same whenever the data folder is."""
-        key = hashlib.sha256(f"{os.geteuid()} {self.folder}".encode()).hexdigest()[:12]
-        runtime = os.environ.get("XDG_RUNTIME_DIR", "") if os.geteuid() else ""
-        name = f"multiflexi-{os.geteuid()}-{key}"
-        for parent in (runtime, tempfile.gettempdir(), "/tmp"):  # noqa: S108 - made by us, mode 0700, owner checked
-            path = Path(parent, name)
-            if parent and Path(parent).is_dir() and len(str(path / _SOCKET_NAME)) <= _SOCKET_PATH_LIMIT:
-                return path
-        raise PostgresError("There is no folder for a socket: /tmp is missing.")
+        return socket_folder.of(self.folder)
 
     @property
     def pid(self) -> int | None:
@@ -182,7 +171,7 @@ class EmbeddedPostgres:
             It does not start, or another process has this data folder.
         """
         data_folder.prepare(self.folder)
-        self._lock.take()
+        taken = self._lock.take()
         try:
             if self._cluster_version() is None:
                 self._make_cluster()
@@ -193,7 +182,8 @@ class EmbeddedPostgres:
                 self._wait_until_ready(timeout)
             self._bootstrap()
         except BaseException:
-            self._lock.release()
+            if taken:
+                self._lock.release()
             raise
 
     def stop(self, *, timeout: float = 30.0) -> None:
@@ -215,10 +205,14 @@ class EmbeddedPostgres:
             if self._child is not None:
                 self._child.wait()
                 self._child = None
-            with contextlib.suppress(OSError):  # a killed server leaves its socket there; the next start uses it again
-                self.socket_folder.rmdir()
+            socket_folder.remove(self.socket_folder)
         finally:
             self._lock.release()
+
+    def abort(self) -> None:
+        """End the server at once; it recovers at the next start. For the impatient, while :meth:`stop` waits."""
+        if process := postmaster.find(self.cluster):
+            process.send_signal(signal.SIGQUIT)
 
     @property
     def _user(self) -> ServerUser:
@@ -303,28 +297,15 @@ class EmbeddedPostgres:
         path.chmod(0o600)
         self._user.own(path)
 
-    def _make_socket_folder(self) -> None:
-        path = self.socket_folder
-        path.mkdir(mode=0o700, exist_ok=True)
-        status = path.lstat()
-        if path.is_symlink() or status.st_uid not in {self._user.uid, os.geteuid()}:
-            raise PostgresError(
-                f"{path} belongs to somebody else, so the socket of PostgreSQL would not be safe there. "
-                "Remove it, or set TMPDIR to a folder of your own."
-            )
-        path.chmod(0o700)
-        self._user.own(path)
-
     def _launch(self) -> None:
         postmaster.clear(self.cluster)
-        self._make_socket_folder()
+        socket_folder.make(self.socket_folder, self._user)
         self._configure()
         self._write("start.log", "")
         command, options = self._as_user([self.binaries.program("postgres"), "-D", str(self.cluster)])
         with (self.cluster / "start.log").open("ab") as output:
-            self._child = subprocess.Popen(
-                command, **_process_options(), stdout=output, stderr=output, start_new_session=True, **options
-            )
+            options |= {**_process_options(), "stdout": output, "stderr": output, "start_new_session": True}
+            self._child = subprocess.Popen[bytes](command, **options)
 
     def _adopt(self, timeout: float) -> bool:
         """Tell whether a server of this cluster runs that answers us; end one that does not."""

@@ -42,6 +42,20 @@ class ConcurrencyError(EventStoreError):
         self.found = found
 
 
+class UniqueError(EventStoreError):
+    """An inline projection refused an append: a value that must be unique is in use.
+
+    Attributes
+    ----------
+    constraint : str
+        Name of the unique constraint, e.g. ``company_slug_key``.
+    """
+
+    def __init__(self, constraint: str, detail: str = "") -> None:
+        super().__init__(f"A value that must be unique is in use ({constraint}). {detail}".rstrip())
+        self.constraint = constraint
+
+
 class StreamCompanyError(EventStoreError):
     """An event of one company was appended to a stream of another."""
 

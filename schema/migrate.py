@@ -87,19 +87,32 @@ def prepare_owner(connection: psycopg.Connection) -> None:
 
 
 def apply_migrations(owner_url: str) -> list[str]:
-    """Apply the numbered migrations that are missing; return their names."""
-    options = quote("-c role=multiflexi_owner -c search_path=multiflexi")
+    """Apply the numbered migrations that are missing; return their names.
+
+    Raises
+    ------
+    NewerSchemaError
+        The database has migrations that this version of the program does not know.
+    """
     scheme, _, rest = owner_url.partition("://")
     separator = "&" if "?" in rest else "?"
-    backend = get_backend(f"postgresql+psycopg://{rest}{separator}options={options}&schema=multiflexi" if scheme else owner_url)
-    known = read_migrations(str(FOLDER / "migrations"))
-    unknown = {m.id for m in known}
-    done = {row for row in backend.get_applied_migration_hashes()} if False else set()
-    del unknown, done
-    missing = backend.to_apply(known)
-    with backend.lock():
-        backend.apply_migrations(missing)
-    return [migration.id for migration in missing]
+    options = quote("-c role=multiflexi_owner -c search_path=multiflexi")
+    backend = get_backend(f"{scheme}+psycopg://{rest}{separator}options={options}")
+    try:
+        known = read_migrations(str(FOLDER / "migrations"))
+        applied = set(backend.get_applied_migration_hashes())
+        unknown = len(applied - {migration.hash for migration in known})
+        if unknown:
+            raise NewerSchemaError(
+                f"The database has {unknown} migration(s) that this version of MultiFlexi does not know: a newer version "
+                "was here before. Install that version, or restore a backup from before it."
+            )
+        with backend.lock():
+            missing = backend.to_apply(known)
+            backend.apply_migrations(missing)
+            return [migration.id for migration in missing]
+    finally:
+        backend.connection.close()
 
 
 def apply_functions(connection: psycopg.Connection) -> None:

@@ -30,11 +30,9 @@ CREATE TABLE events (
     meta       jsonb       NOT NULL,
     payload    bytea,
     hash       bytea       NOT NULL
-) PARTITION BY LIST (class);
+) PARTITION BY RANGE (class, time);
 
-CREATE TABLE events_configuration PARTITION OF events FOR VALUES IN (1);
-CREATE TABLE events_job PARTITION OF events FOR VALUES IN (2) PARTITION BY RANGE (time);
-CREATE TABLE events_output PARTITION OF events FOR VALUES IN (3) PARTITION BY RANGE (time);
+CREATE TABLE events_configuration PARTITION OF events FOR VALUES FROM (1, MINVALUE) TO (2, MINVALUE);
 
 CREATE UNIQUE INDEX events_configuration_stream ON events_configuration (stream, version);
 CREATE UNIQUE INDEX events_configuration_log ON events_configuration (epoch, xid, position);
@@ -63,8 +61,7 @@ CREATE TABLE streams (
     hash       bytea       NOT NULL,
     xid        xid8        NOT NULL,
     first_time timestamptz NOT NULL,
-    last_time  timestamptz NOT NULL,
-    CONSTRAINT stream_name CHECK (stream ~ '^[a-z_]+-[A-Za-z0-9_.:-]+$' AND length(stream) <= 200)
+    last_time  timestamptz NOT NULL
 ) WITH (fillfactor = 85);
 
 -- What a command with a key answered, so that its repetition answers the same.

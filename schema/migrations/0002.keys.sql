@@ -8,8 +8,10 @@ CREATE TABLE master_keys (
     retired_at timestamptz
 );
 
+-- The id stands in every ciphertext: once the row is gone, or its owner has another key, that ciphertext reads as erased.
 CREATE TABLE data_keys (
-    owner      text        PRIMARY KEY,
+    id         bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    owner      text        NOT NULL UNIQUE,
     company_id integer,
     master_id  integer     NOT NULL REFERENCES master_keys,
     wrapped    bytea       NOT NULL,

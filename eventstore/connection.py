@@ -1,0 +1,97 @@
+"""Connections: as which role, for which companies, and the check that the log still lives in the cluster it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import asyncpg
+
+from eventstore.errors import DatabaseUnavailableError, LogMovedError, SettingsError, UnsupportedDatabaseError
+
+Role = Literal["app", "daemon", "auditor", "owner"]
+Companies = Literal["*"] | Sequence[int]
+
+OLDEST_SERVER = 15
+"""Oldest major version of PostgreSQL supported."""
+
+EPOCH_QUERY = """
+    SELECT (SELECT epoch FROM log_epoch ORDER BY epoch DESC LIMIT 1) AS epoch,
+           (SELECT system_identifier FROM log_epoch ORDER BY epoch DESC LIMIT 1) = system_identifier AS at_home
+      FROM pg_control_system()
+"""
+
+
+def companies_setting(companies: Companies) -> str:
+    """Return the value of ``multiflexi.companies`` for the companies a session acts for."""
+    return companies if isinstance(companies, str) else ",".join(str(int(company)) for company in companies)
+
+
+def server_settings(role: Role, companies: Companies, application: str) -> dict[str, str]:
+    """Return what a session is started with: its role, the search path, its companies, UTC."""
+    return {
+        "application_name": application,
+        "role": f"multiflexi_{role}",
+        "search_path": "multiflexi",
+        "multiflexi.companies": companies_setting(companies),
+        "timezone": "UTC",
+        "jit": "off",
+        "idle_in_transaction_session_timeout": "60s",
+    }
+
+
+async def connect(url: str, role: Role = "app", companies: Companies = "*", application: str = "multiflexi") -> asyncpg.Connection:
+    """Open one connection.
+
+    Raises
+    ------
+    DatabaseUnavailableError
+        The server is down or refuses the login.
+    SettingsError
+        The URL names no database, or the login may not take on the role.
+    """
+    try:
+        return await asyncpg.connect(url, server_settings=server_settings(role, companies, application), timeout=15)
+    except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
+        raise DatabaseUnavailableError(
+            f"The database cannot be reached: {error or type(error).__name__}. Is PostgreSQL running?"
+        ) from error
+    except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise SettingsError(f"The database refused the connection: {error}. Check DATABASE_URL.") from error
+    except asyncpg.PostgresError as error:
+        if error.sqlstate in ("22023", "42501", "42704"):
+            raise SettingsError(
+                f"The login of DATABASE_URL may not act as multiflexi_{role}: {error}. Migrate the database as its owner, "
+                f"then GRANT multiflexi_{role} to the login."
+            ) from error
+        raise DatabaseUnavailableError(f"The database refused the connection: {error}.") from error
+
+
+async def check_log(connection: asyncpg.Connection) -> int:
+    """Return the epoch of the log.
+
+    Raises
+    ------
+    UnsupportedDatabaseError
+        The server is older than PostgreSQL 15.
+    LogMovedError
+        The log was restored into another cluster and not adopted yet.
+    SettingsError
+        The database has no schema yet.
+    """
+    if connection.get_server_version().major < OLDEST_SERVER:
+        raise UnsupportedDatabaseError(
+            f"PostgreSQL {connection.get_server_version().major} is not supported: MultiFlexi needs PostgreSQL "
+            f"{OLDEST_SERVER} or newer. Upgrade the server."
+        )
+    try:
+        row = await connection.fetchrow(EPOCH_QUERY)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        raise SettingsError("The database has no MultiFlexi schema. Run `multiflexi-cli database:migrate` first.") from None
+    assert row is not None
+    if not row["at_home"]:
+        raise LogMovedError(
+            "The log was restored into another PostgreSQL cluster, where transaction ids start anew. Stop every part of "
+            "MultiFlexi that still writes to the old one, then run `multiflexi-cli database:adopt`."
+        )
+    return row["epoch"]

@@ -1,0 +1,200 @@
+"""Keys of data subjects and companies: made when first needed, cached for a moment, destroyed for good.
+
+A data key encrypts the personal fields of one data subject, or the output and secrets of one company. It is stored wrapped by
+the master key. Destroying its row is what an erasure does: every ciphertext names its key, and a key that is gone reads as
+:data:`~domain.event.ERASED`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import asyncpg
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from domain.event import ERASED, Erased
+from eventstore.codec import pack, unpack
+from eventstore.errors import MasterKeyError
+from eventstore.master_key import NONCE, MasterKey
+
+CACHED_FOR = 2.0
+"""Seconds for which a key may be used without asking whether it still exists."""
+
+PROOF = b"multiflexi"
+
+INSERT_KEY = """
+    INSERT INTO data_keys (owner, company_id, master_id, wrapped) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (owner) DO NOTHING
+"""
+SELECT_OWNER = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE owner = $1"
+SELECT_IDS = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE id = ANY ($1::bigint[])"
+SELECT_MASTERS = "SELECT id, proof FROM master_keys WHERE retired_at IS NULL ORDER BY id"
+
+
+class DataKey(NamedTuple):
+    """A data key in clear, with the moment (monotonic seconds) until which it may be used unasked."""
+
+    id: int
+    cipher: AESGCM
+    until: float
+
+
+class Keyring:
+    """The keys of one database, opened by its master key.
+
+    Parameters
+    ----------
+    pool : asyncpg.Pool
+        Where the wrapped keys are.
+    secret : str
+        The master key; ``previous`` is the one before it, while a rotation is under way.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, secret: str, previous: str = "") -> None:
+        self._pool = pool
+        self._secrets = [text for text in (secret, previous) if text]
+        self._masters: dict[int, MasterKey] = {}
+        self._current = 0
+        self._by_owner: dict[str, DataKey] = {}
+        self._by_id: dict[int, DataKey | None] = {}
+        self._checked: dict[int, float] = {}
+
+    async def open(self) -> None:
+        """Prove the master key against the database; the first one ever is put down as the right one.
+
+        Raises
+        ------
+        MasterKeyError
+            There is none, or it is not the one that this database was set up with.
+        """
+        rows = await self._pool.fetch(SELECT_MASTERS)
+        if not rows:
+            if not self._secrets:
+                return
+            await self._put_down_first()
+            rows = await self._pool.fetch(SELECT_MASTERS)
+        candidates = [MasterKey(secret) for secret in self._secrets]
+        for row in rows:
+            for candidate in candidates:
+                try:
+                    candidate.unwrap(row["proof"], "proof")
+                except MasterKeyError:
+                    continue
+                self._masters[row["id"]] = candidate
+        newest = rows[-1]["id"]
+        if newest not in self._masters:
+            if not candidates:
+                MasterKey("")
+            candidates[0].unwrap(rows[-1]["proof"], "the master key's proof")
+        self._current = newest
+
+    async def _put_down_first(self) -> None:
+        proof = MasterKey(self._secrets[0]).wrap(PROOF, "proof")
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('multiflexi.master_keys'))")
+            if not await connection.fetchval("SELECT count(*) FROM master_keys"):
+                await connection.execute("INSERT INTO master_keys (proof) VALUES ($1)", proof)
+
+    @property
+    def master_id(self) -> int:
+        """Id of the master key in use."""
+        return self._current
+
+    def master(self, master_id: int) -> MasterKey:
+        """Return a master key by its id.
+
+        Raises
+        ------
+        MasterKeyError
+            This process does not have it.
+        """
+        master = self._masters.get(master_id)
+        if master is None:
+            if not self._secrets:
+                MasterKey("")
+            raise MasterKeyError(
+                f"Keys are wrapped by master key {master_id}, which this process does not have. Start it with that "
+                "ENCRYPTION_MASTER_KEY."
+            )
+        return master
+
+    async def ensure(self, owner: str, company_id: int | None = None) -> DataKey:
+        """Return the key of an owner (``company:7``, ``user:3``); make it if it has none."""
+        cached = self._by_owner.get(owner)
+        if cached is not None and cached.until > time.monotonic():
+            return cached
+        row = await self._pool.fetchrow(SELECT_OWNER, owner)
+        if row is None:
+            wrapped = self.master(self._current).wrap(os.urandom(32), owner)
+            await self._pool.execute(INSERT_KEY, owner, company_id, self._current, wrapped)
+            row = await self._pool.fetchrow(SELECT_OWNER, owner)
+        assert row is not None
+        key = self._remember(row)
+        self._by_owner[owner] = key
+        return key
+
+    def ready(self, owner: str) -> DataKey | None:
+        """Return the key of an owner if it is at hand without asking the database."""
+        cached = self._by_owner.get(owner)
+        return cached if cached is not None and cached.until > time.monotonic() else None
+
+    async def load(self, ids: Iterable[int]) -> None:
+        """Have the keys with these ids at hand; those that are gone are known to be gone."""
+        now = time.monotonic()
+        missing = [key_id for key_id in set(ids) if self._checked.get(key_id, 0.0) <= now]
+        if not missing:
+            return
+        found = {row["id"]: self._remember(row) for row in await self._pool.fetch(SELECT_IDS, missing)}
+        for key_id in missing:
+            self._by_id[key_id] = found.get(key_id)
+            self._checked[key_id] = now + CACHED_FOR
+
+    async def destroy(self, owner: str) -> bool:
+        """Destroy the key of an owner: all that it encrypted is erased. Returns whether there was one."""
+        gone = await self._pool.fetch("DELETE FROM data_keys WHERE owner = $1 RETURNING id", owner)
+        self._by_owner.pop(owner, None)
+        for row in gone:
+            self._by_id[row["id"]] = None
+        return bool(gone)
+
+    def seal(self, key: DataKey, owner: str, place: str, clear: str) -> dict[str, Any]:
+        """Return the envelope of a clear text; ``place`` is bound in, e.g. ``company-7|email``."""
+        nonce = os.urandom(NONCE)
+        ciphertext = nonce + key.cipher.encrypt(nonce, clear.encode(), place.encode())
+        return {"enc": pack(ciphertext), "key": key.id, "sub": owner}
+
+    def unseal(self, envelope: dict[str, Any], place: str) -> str | Erased:
+        """Return the clear text of an envelope whose key was loaded, or ERASED if the key is gone.
+
+        Raises
+        ------
+        MasterKeyError
+            The envelope was altered, or moved from another place.
+        """
+        key = self._by_id.get(envelope["key"])
+        if key is None:
+            return ERASED
+        sealed = unpack(envelope["enc"])
+        try:
+            return key.cipher.decrypt(sealed[:NONCE], sealed[NONCE:], place.encode()).decode()
+        except InvalidTag:
+            raise MasterKeyError(
+                f"The personal field {place} does not open with the key of {envelope['sub']}: it was altered. "
+                "Run `multiflexi-cli audit:verify`."
+            ) from None
+
+    async def reveal(self, envelopes: list[tuple[dict[str, Any] | None, str]]) -> list[str | Erased | None]:
+        """Return the clear texts of envelopes of a read model, each given with its place (``company-7|email``)."""
+        await self.load(envelope["key"] for envelope, _ in envelopes if envelope)
+        return [self.unseal(envelope, place) if envelope else None for envelope, place in envelopes]
+
+    def _remember(self, row: asyncpg.Record) -> DataKey:
+        key = self.master(row["master_id"]).unwrap(row["wrapped"], row["owner"])
+        known = DataKey(row["id"], AESGCM(key), time.monotonic() + CACHED_FOR)
+        self._by_id[known.id] = known
+        self._checked[known.id] = known.until
+        return known

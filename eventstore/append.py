@@ -152,7 +152,9 @@ class Appender:
                 return
             except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
                 if attempt == ATTEMPTS - 1:
-                    self._fail(group, EventStoreError(f"The append lost {ATTEMPTS} races in a row: {error}. Try again."))
+                    self._fail(
+                        group, EventStoreError(f"The append lost {ATTEMPTS} races in a row: {error}. Try again.")
+                    )
                     return
                 await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))
             except asyncpg.UniqueViolationError as error:

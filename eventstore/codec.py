@@ -159,4 +159,15 @@ def unpack(text: str) -> bytes:
     return base64.b64decode(text)
 
 
-__all__ = ["ERASED", "decode", "encode", "encode_personal", "event_type", "event_types", "pack", "sealed_fields", "unpack", "upcast"]
+__all__ = [
+    "ERASED",
+    "decode",
+    "encode",
+    "encode_personal",
+    "event_type",
+    "event_types",
+    "pack",
+    "sealed_fields",
+    "unpack",
+    "upcast",
+]

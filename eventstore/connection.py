@@ -40,7 +40,9 @@ def server_settings(role: Role, companies: Companies, application: str) -> dict[
     }
 
 
-async def connect(url: str, role: Role = "app", companies: Companies = "*", application: str = "multiflexi") -> asyncpg.Connection:
+async def connect(
+    url: str, role: Role = "app", companies: Companies = "*", application: str = "multiflexi"
+) -> asyncpg.Connection:
     """Open one connection.
 
     Raises
@@ -87,7 +89,9 @@ async def check_log(connection: asyncpg.Connection) -> int:
     try:
         row = await connection.fetchrow(EPOCH_QUERY)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        raise SettingsError("The database has no MultiFlexi schema. Run `multiflexi-cli database:migrate` first.") from None
+        raise SettingsError(
+            "The database has no MultiFlexi schema. Run `multiflexi-cli database:migrate` first."
+        ) from None
     assert row is not None
     if not row["at_home"]:
         raise LogMovedError(

@@ -189,9 +189,7 @@ async def read_log(
 ) -> AsyncIterator[Recorded]:
     """Yield the events of the log after a cursor, in order, up to its end as it is when reached. Memory: one page."""
     while True:
-        rows = await read_page(
-            pool, after, categories=categories, company_id=company_id, limit=page, payloads=payloads
-        )
+        rows = await read_page(pool, after, categories=categories, company_id=company_id, limit=page, payloads=payloads)
         for event in await recorded(rows, keyring):
             yield event
         if len(rows) < page:

@@ -83,7 +83,9 @@ def _embedded_connection(folder: Path) -> dict[str, str]:
             "embedded PostgreSQL with `make run`."
         ) from None
     except msgspec.DecodeError as error:
-        raise SettingsError(f"{path} is damaged ({error}). Stop MultiFlexi and start it again to write it anew.") from None
+        raise SettingsError(
+            f"{path} is damaged ({error}). Stop MultiFlexi and start it again to write it anew."
+        ) from None
 
 
 def _master_key(environment: Mapping[str, str], folder: Path) -> str:

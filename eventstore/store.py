@@ -221,7 +221,9 @@ class EventStore:
                 f"{append.stream!r} is not a stream name: expected CATEGORY-ID, at most {MAX_STREAM_NAME} characters."
             )
         data = [
-            codec.encode_personal(event, await self._sealer(append, event)) if type(event).personal else codec.encode(event)
+            codec.encode_personal(event, await self._sealer(append, event))
+            if type(event).personal
+            else codec.encode(event)
             for event in append.events
         ]
         payloads = list(append.payloads) if append.payloads is not None else [None] * len(data)

@@ -69,7 +69,12 @@ class Subscription:
                 company_id=self._company_id,
                 limit=PAGE,
             )
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError) as error:
+        except (
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.OperatorInterventionError,
+        ) as error:
             log.warning("reading the log was interrupted; going on from the cursor", error=str(error))
             await asyncio.sleep(POLL / 4)
             return []

@@ -1,1 +1,1 @@
-"""Read models: their tables, folds, queries and rebuilds."""
+"""Read models: what is read is folded from events, and can be folded anew at any time."""

@@ -63,7 +63,9 @@ def migrate(owner_url: str) -> list[str]:
             "at the primary."
         ) from error
     except psycopg.OperationalError as error:
-        raise DatabaseRefusedError(f"The database cannot be reached: {error}".rstrip() + " Is PostgreSQL running?") from error
+        raise DatabaseRefusedError(
+            f"The database cannot be reached: {error}".rstrip() + " Is PostgreSQL running?"
+        ) from error
 
 
 def check_server(connection: psycopg.Connection) -> None:

@@ -1,0 +1,33 @@
+-- Applications of the catalogue as they stand. They belong to the installation.
+CREATE TABLE application (
+    id             integer     PRIMARY KEY,
+    company_id     integer,
+    document       jsonb       NOT NULL,
+    uuid           text        GENERATED ALWAYS AS (document->>'uuid') STORED,
+    name           text        GENERATED ALWAYS AS (document->>'name') STORED,
+    version        text        GENERATED ALWAYS AS (document->>'version') STORED,
+    executable     text        GENERATED ALWAYS AS (document->>'executable') STORED,
+    enabled        boolean     GENERATED ALWAYS AS ((document->>'enabled')::boolean) STORED,
+    created_at     timestamptz NOT NULL,
+    changed_at     timestamptz NOT NULL,
+    removed_at     timestamptz,
+    stream_version integer     NOT NULL
+);
+CREATE UNIQUE INDEX application_uuid_key ON application (uuid) WHERE removed_at IS NULL;
+CREATE INDEX application_name ON application (lower(name));
+
+-- Folds events of applications into application. Takes a batch in log order.
+CREATE FUNCTION fold_application(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO application AS t (id, document, created_at, changed_at, removed_at, stream_version)
+    SELECT (b.data->>'application_id')::integer, jsonb_object_agg(f.key, f.value ORDER BY b.version), min(b.time), max(b.time),
+           max(b.time) FILTER (WHERE b.type = 'ApplicationRemoved'), max(b.version)
+      FROM unnest(batch) b, jsonb_each(b.data) f
+     WHERE b.type IN ('ApplicationImported', 'ApplicationUpdated', 'ApplicationRemoved')
+     GROUP BY 1
+    ON CONFLICT (id) DO UPDATE
+       SET document = t.document || excluded.document, changed_at = excluded.changed_at,
+           removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
+END
+$$;

@@ -1,0 +1,33 @@
+-- Companies as they stand. The columns are derived from the merged data of all events of a company.
+CREATE TABLE company (
+    id             integer     PRIMARY KEY,
+    company_id     integer     GENERATED ALWAYS AS (id) STORED,
+    document       jsonb       NOT NULL,
+    uuid           text        GENERATED ALWAYS AS (document->>'uuid') STORED,
+    name           text        GENERATED ALWAYS AS (document->>'name') STORED,
+    slug           text        GENERATED ALWAYS AS (document->>'code') STORED,
+    enabled        boolean     GENERATED ALWAYS AS ((document->>'enabled')::boolean) STORED,
+    time_zone      text        GENERATED ALWAYS AS (document->>'time_zone') STORED,
+    created_at     timestamptz NOT NULL,
+    changed_at     timestamptz NOT NULL,
+    removed_at     timestamptz,
+    stream_version integer     NOT NULL
+);
+CREATE UNIQUE INDEX company_slug_key ON company (slug) WHERE removed_at IS NULL;
+CREATE INDEX company_name ON company (lower(name));
+
+-- Folds events of companies into company. Takes a batch in log order.
+CREATE FUNCTION fold_company(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO company AS t (id, document, created_at, changed_at, removed_at, stream_version)
+    SELECT (b.data->>'company_id')::integer, jsonb_object_agg(f.key, f.value ORDER BY b.version), min(b.time), max(b.time),
+           max(b.time) FILTER (WHERE b.type = 'CompanyRemoved'), max(b.version)
+      FROM unnest(batch) b, jsonb_each(b.data) f
+     WHERE b.type IN ('CompanyCreated', 'CompanyChanged', 'CompanyRemoved')
+     GROUP BY 1
+    ON CONFLICT (id) DO UPDATE
+       SET document = t.document || excluded.document, changed_at = excluded.changed_at,
+           removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
+END
+$$;

@@ -1,0 +1,23 @@
+-- name: list
+-- Companies by id. $1: first id after, $2: at most, $3: skip, $4: newest first, $5: text found in name, slug or IČO, or NULL.
+SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic, c.document->>'vat_number' AS dic,
+       c.document->'email' AS email, c.document->>'logo' AS logo, (c.document->>'customer_id')::integer AS customer,
+       (c.document->>'server_id')::integer AS server, c.document->>'zabbix_host' AS zabbix_host,
+       c.document->'settings' AS settings, c.time_zone, c.uuid, c.created_at AS "DatCreate", c.changed_at AS "DatUpdate",
+       c.stream_version
+  FROM company c
+ WHERE c.removed_at IS NULL AND c.id > coalesce($1::integer, 0)
+   AND ($5::text IS NULL OR c.name ILIKE '%' || $5 || '%' OR c.slug ILIKE '%' || $5 || '%' OR c.document->>'registration_number' = $5)
+ ORDER BY CASE WHEN $4::boolean THEN -c.id ELSE c.id END LIMIT $2::bigint OFFSET coalesce($3::bigint, 0)
+
+-- name: find
+-- One company. $1: id, $2: slug, $3: name, $4: IČO; those that are NULL do not matter.
+SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic, c.document->>'vat_number' AS dic,
+       c.document->'email' AS email, c.document->>'logo' AS logo, (c.document->>'customer_id')::integer AS customer,
+       (c.document->>'server_id')::integer AS server, c.document->>'zabbix_host' AS zabbix_host,
+       c.document->'settings' AS settings, c.time_zone, c.uuid, c.created_at AS "DatCreate", c.changed_at AS "DatUpdate",
+       c.stream_version
+  FROM company c
+ WHERE c.removed_at IS NULL AND ($1::integer IS NULL OR c.id = $1) AND ($2::text IS NULL OR c.slug = $2)
+   AND ($3::text IS NULL OR c.name = $3) AND ($4::text IS NULL OR c.document->>'registration_number' = $4)
+ ORDER BY c.id LIMIT 1

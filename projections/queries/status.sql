@@ -1,0 +1,33 @@
+-- name: projections
+-- Where each projection stands: how far behind the newest visible event, in events (about) and seconds.
+SELECT p.name, p.version, p.inline, p.epoch, p.xid, p.position, p.event_time, p.updated_at, p.rebuilt_at,
+       CASE WHEN p.inline OR e.position IS NULL OR (e.epoch, e.xid, e.position) <= (p.epoch, p.xid, p.position) THEN 0
+            ELSE greatest(e.position - p.position, 1) END AS lag,
+       CASE WHEN p.inline OR e.position IS NULL OR (e.epoch, e.xid, e.position) <= (p.epoch, p.xid, p.position) THEN 0
+            ELSE extract(epoch FROM clock_timestamp() - coalesce(p.event_time, e.time))::double precision END AS lag_seconds
+  FROM projections p
+  LEFT JOIN LATERAL (
+      SELECT x.epoch, x.xid, x.position, x.time FROM events x ORDER BY x.epoch DESC, x.xid DESC, x.position DESC LIMIT 1) e ON true
+ ORDER BY p.inline DESC, p.name
+
+-- name: horizon
+-- The backend whose transaction holds back readers of the log, if any holds them back: its process id, login, name, state,
+-- seconds since its transaction began, and what it ran last.
+SELECT a.pid, a.usename, a.application_name, a.state, extract(epoch FROM clock_timestamp() - a.xact_start)::double precision AS seconds,
+       left(a.query, 200) AS query
+  FROM pg_stat_activity a
+ WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_xid IS NOT NULL
+   AND a.xact_start < clock_timestamp() - interval '1 second'
+ ORDER BY a.xact_start LIMIT 1
+
+-- name: daemons
+-- Daemons and their last sign of life.
+SELECT d.id, d.kind, d.host, d.pid, d.version, d.started_at, d.seen_at, d.detail,
+       extract(epoch FROM clock_timestamp() - d.seen_at)::double precision AS silent_seconds
+  FROM daemons d ORDER BY d.kind, d.id
+
+-- name: totals
+-- Size of the database in bytes, events and streams (about), newest tree head.
+SELECT pg_database_size(current_database()) AS database_bytes,
+       (SELECT last_value FROM event_position) AS events, (SELECT max(h.time) FROM tree_heads h) AS newest_tree_head,
+       current_setting('server_version') AS server_version

@@ -1,0 +1,213 @@
+"""Fold read models anew from the log while the old ones serve, then swap them; or fold them as they stood at a moment.
+
+A rebuild makes the tables and the fold in a schema of its own that stands first in the search path, so that the very same fold
+writes there. In one short transaction that holds off appends it folds the rest and moves the new tables to where the old ones
+were. Readers wait for that moment and find the new tables under the old names.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import psycopg
+from psycopg import sql
+
+from projections.errors import ReplayError
+from projections.projection import Projection
+from projections.registry import ALL, named
+
+OWNER_OPTIONS = "-c role=multiflexi_owner -c search_path=multiflexi -c timezone=UTC -c jit=off"
+BATCH = 20_000
+"""Events folded at a time: big batches pay, beyond this they no longer do."""
+
+CAUGHT_UP = 2_000
+"""So few events are left to fold that appends may be held off for them."""
+
+LOCK_TIMEOUT = "2s"
+"""How long a swap waits for readers of the old tables, while appends wait for it."""
+
+SWAP_ATTEMPTS = 30
+
+Progress = Callable[[int, int], None]
+"""Told events folded so far and an estimate of all."""
+
+
+def rebuild(owner_url: str, name: str | Sequence[str], progress: Progress | None = None) -> int:
+    """Build projections anew beside the old ones and swap them.
+
+    Parameters
+    ----------
+    owner_url : str
+        PostgreSQL URL of a login that is a member of ``multiflexi_owner``.
+    name : str or Sequence[str]
+        Projections to rebuild, in one pass over the log.
+    progress : Progress or None
+        Called after each batch.
+
+    Returns
+    -------
+    int
+        Events folded.
+
+    Raises
+    ------
+    UnknownProjectionError
+        There is no projection of that name.
+    """
+    projections = [named(one) for one in ([name] if isinstance(name, str) else name)]
+    schema = f"rebuild_{time.time_ns() // 1000}"
+    with psycopg.connect(owner_url, autocommit=True, options=OWNER_OPTIONS) as connection:
+        _make_schema(connection, schema, projections)
+        try:
+            folded = _fold(connection, projections, progress, stop_below=CAUGHT_UP)
+            folded += _catch_up_and_swap(connection, schema, projections)
+        finally:
+            connection.execute("SET search_path = multiflexi")
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+    return folded
+
+
+def replay(
+    owner_url: str, names: Sequence[str], until: datetime, schema: str | None = None, progress: Progress | None = None
+) -> str:
+    """Build projections as they stood at a moment, in a schema of their own that stays until it is dropped.
+
+    Parameters
+    ----------
+    owner_url : str
+        PostgreSQL URL of a login that is a member of ``multiflexi_owner``.
+    names : Sequence[str]
+        Projections to build; empty: all of them.
+    until : datetime
+        Recording time, with its zone, up to which events count.
+    schema : str or None
+        Name of the schema; made from the moment unless told.
+
+    Returns
+    -------
+    str
+        Name of the schema with the tables.
+
+    Raises
+    ------
+    ReplayError
+        The moment has no time zone, or the schema exists.
+    """
+    if until.tzinfo is None:
+        raise ReplayError(
+            f"{until.isoformat()} has no time zone: write it with Z or an offset, e.g. 2026-01-31T12:00:00Z."
+        )
+    projections = [named(name) for name in names] if names else list(ALL)
+    schema = schema or f"replay_{until.astimezone().strftime('%Y%m%dt%H%M%S')}_{time.time_ns() // 1000 % 1_000_000:06d}"
+    with psycopg.connect(owner_url, autocommit=True, options=OWNER_OPTIONS) as connection:
+        try:
+            _make_schema(connection, schema, projections)
+        except psycopg.errors.DuplicateSchema:
+            raise ReplayError(f"Schema {schema} exists. Drop it, or choose another name.") from None
+        try:
+            _fold(connection, projections, progress, until=until)
+            connection.execute(
+                sql.SQL("GRANT USAGE ON SCHEMA {} TO multiflexi_app, multiflexi_daemon, multiflexi_auditor").format(
+                    sql.Identifier(schema)
+                )
+            )
+        except BaseException:
+            connection.execute("SET search_path = multiflexi")
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+            raise
+    return schema
+
+
+def drop_replay(owner_url: str, schema: str) -> None:
+    """Drop the schema of a replay."""
+    if not schema.startswith("replay_"):
+        raise ReplayError(f"{schema} is not the schema of a replay.")
+    with psycopg.connect(owner_url, autocommit=True, options=OWNER_OPTIONS) as connection:
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def _make_schema(connection: psycopg.Connection, schema: str, projections: Sequence[Projection]) -> None:
+    from projections.setup import install
+
+    with connection.transaction():
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("SET search_path = {}, multiflexi").format(sql.Identifier(schema)))
+        connection.execute(
+            sql.SQL("CREATE TABLE {}.projections (LIKE multiflexi.projections INCLUDING ALL)").format(
+                sql.Identifier(schema)
+            )
+        )
+        for projection in projections:
+            install(connection, projection)
+
+
+def _fold(
+    connection: psycopg.Connection,
+    projections: Sequence[Projection],
+    progress: Progress | None,
+    *,
+    until: datetime | None = None,
+    alone: bool = False,
+    stop_below: int = BATCH,
+) -> int:
+    names = [projection.name for projection in projections]
+    row = connection.execute("SELECT last_value FROM event_position").fetchone()
+    estimate = row[0] if row else 0
+    folded = 0
+    while True:
+        row = connection.execute("SELECT project(%s, %s, %s, %s)", (names, BATCH, until, alone)).fetchone()
+        count = row[0] if row else 0
+        folded += count
+        if progress is not None:
+            progress(folded, max(estimate, folded))
+        if count < stop_below:
+            return folded
+
+
+def _catch_up_and_swap(connection: psycopg.Connection, schema: str, projections: Sequence[Projection]) -> int:
+    """Fold the rest while appends wait, and swap; give way and try again if somebody holds a table for long."""
+    for attempt in range(1, SWAP_ATTEMPTS + 1):
+        try:
+            with connection.transaction():
+                connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+                connection.execute("LOCK TABLE multiflexi.streams IN EXCLUSIVE MODE")
+                folded = _fold(connection, projections, None, alone=True)
+                _swap(connection, schema, projections)
+                return folded
+        except psycopg.errors.LockNotAvailable:
+            if attempt == SWAP_ATTEMPTS:
+                raise ReplayError(
+                    f"The new read models could not be put in place: {SWAP_ATTEMPTS} times in a row another session held the "
+                    "old ones. Nothing was changed. Try again when no long query runs."
+                ) from None
+            _fold(connection, projections, None, stop_below=CAUGHT_UP)
+    raise AssertionError("unreachable")
+
+
+def _swap(connection: psycopg.Connection, schema: str, projections: Sequence[Projection]) -> None:
+    """Put the new tables and folds where the old ones were, and the new place of the projection with them."""
+    for projection in projections:
+        for table in projection.tables:
+            old = sql.Identifier("multiflexi", table)
+            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(old))
+            connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA multiflexi").format(sql.Identifier(schema, table)))
+        fold = sql.SQL("{}(multiflexi.event[])")
+        old_fold = fold.format(sql.Identifier("multiflexi", projection.fold))
+        connection.execute(sql.SQL("DROP FUNCTION IF EXISTS {}").format(old_fold))
+        connection.execute(
+            sql.SQL("ALTER FUNCTION {} SET SCHEMA multiflexi").format(
+                fold.format(sql.Identifier(schema, projection.fold))
+            )
+        )
+        connection.execute(
+            sql.SQL(
+                "INSERT INTO multiflexi.projections AS p (name, version, inline, epoch, xid, position, event_time, rebuilt_at) "
+                "SELECT name, version, inline, epoch, xid, position, event_time, clock_timestamp() FROM {} WHERE name = %s "
+                "ON CONFLICT (name) DO UPDATE SET version = excluded.version, inline = excluded.inline, epoch = excluded.epoch, "
+                "xid = excluded.xid, position = excluded.position, event_time = excluded.event_time, "
+                "updated_at = clock_timestamp(), rebuilt_at = excluded.rebuilt_at"
+            ).format(sql.Identifier(schema, "projections")),
+            (projection.name,),
+        )

@@ -1,0 +1,79 @@
+"""The projections there are."""
+
+from __future__ import annotations
+
+from projections.errors import UnknownProjectionError
+from projections.projection import Projection
+
+COMPANY = Projection(
+    name="company",
+    version=1,
+    inline=True,
+    tables=("company",),
+    types=("CompanyCreated", "CompanyChanged", "CompanyRemoved"),
+)
+APPLICATION = Projection(
+    name="application",
+    version=1,
+    inline=True,
+    shared=True,
+    tables=("application",),
+    types=("ApplicationImported", "ApplicationUpdated", "ApplicationRemoved"),
+)
+RUN_TEMPLATE = Projection(
+    name="run_template",
+    version=1,
+    inline=True,
+    tables=("run_template", "due"),
+    types=("RunTemplateCreated", "RunTemplateChanged", "RunTemplateRemoved", "JobScheduled"),
+)
+JOB_QUEUE = Projection(
+    name="job_queue",
+    version=1,
+    inline=True,
+    tables=("job_queue",),
+    types=("JobScheduled", "JobStarted", "JobFinished", "JobCancelled"),
+)
+JOB_HISTORY = Projection(
+    name="job_history",
+    version=1,
+    tables=("job",),
+    types=("JobScheduled", "JobStarted", "JobFinished", "JobCancelled"),
+)
+JOB_OUTPUT = Projection(name="job_output", version=1, tables=("job_output",), types=("OutputCaptured", "OutputDropped"))
+DASHBOARD = Projection(
+    name="dashboard",
+    version=1,
+    tables=("dashboard_day", "run_template_outcomes"),
+    types=("JobScheduled", "JobFinished", "JobCancelled"),
+)
+AUDIT_TRAIL = Projection(name="audit_trail", version=1, tables=("audit_trail",))
+
+ALL = (COMPANY, APPLICATION, RUN_TEMPLATE, JOB_QUEUE, JOB_HISTORY, JOB_OUTPUT, DASHBOARD, AUDIT_TRAIL)
+INLINE = tuple(projection for projection in ALL if projection.inline)
+ASYNC = tuple(projection for projection in ALL if not projection.inline)
+
+
+def named(name: str) -> Projection:
+    """Return a projection by its name.
+
+    Raises
+    ------
+    UnknownProjectionError
+        There is none of that name.
+    """
+    for projection in ALL:
+        if projection.name == name:
+            return projection
+    raise UnknownProjectionError(
+        f"There is no projection {name!r}. There are: {', '.join(projection.name for projection in ALL)}."
+    )
+
+
+def inline_folds() -> dict[str, list[str]]:
+    """Return, of each event type, the folds of the inline projections that it concerns: what the event store is handed."""
+    folds: dict[str, list[str]] = {}
+    for projection in INLINE:
+        for kind in projection.types:
+            folds.setdefault(kind, []).append(projection.fold)
+    return folds

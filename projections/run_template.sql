@@ -1,0 +1,56 @@
+-- Run templates as they stand.
+CREATE TABLE run_template (
+    id             integer     PRIMARY KEY,
+    document       jsonb       NOT NULL,
+    company_id     integer     GENERATED ALWAYS AS ((document->>'company_id')::integer) STORED,
+    app_id         integer     GENERATED ALWAYS AS ((document->>'application_id')::integer) STORED,
+    uuid           text        GENERATED ALWAYS AS (document->>'uuid') STORED,
+    name           text        GENERATED ALWAYS AS (document->>'name') STORED,
+    interv         text        GENERATED ALWAYS AS (document->>'interval') STORED,
+    active         boolean     GENERATED ALWAYS AS ((document->>'active')::boolean) STORED,
+    executor       text        GENERATED ALWAYS AS (document->>'executor') STORED,
+    created_at     timestamptz NOT NULL,
+    changed_at     timestamptz NOT NULL,
+    removed_at     timestamptz,
+    stream_version integer     NOT NULL
+);
+CREATE INDEX run_template_company ON run_template (company_id);
+CREATE INDEX run_template_application ON run_template (app_id);
+
+-- When a template is due next; templates that are never due are not here.
+CREATE TABLE due (
+    run_template_id integer     PRIMARY KEY,
+    company_id      integer     NOT NULL,
+    next_due        timestamptz,
+    last_due        timestamptz
+);
+CREATE INDEX due_next ON due (next_due) WHERE next_due IS NOT NULL;
+
+-- Folds events of run templates into run_template, and what moves their due time into due. Takes a batch in log order.
+CREATE FUNCTION fold_run_template(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO run_template AS t (id, document, created_at, changed_at, removed_at, stream_version)
+    SELECT (b.data->>'run_template_id')::integer, jsonb_object_agg(f.key, f.value ORDER BY b.version), min(b.time), max(b.time),
+           max(b.time) FILTER (WHERE b.type = 'RunTemplateRemoved'), max(b.version)
+      FROM unnest(batch) b, jsonb_each(b.data - 'next_due') f
+     WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')
+     GROUP BY 1
+    ON CONFLICT (id) DO UPDATE
+       SET document = t.document || excluded.document, changed_at = excluded.changed_at,
+           removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
+
+    INSERT INTO due AS t (run_template_id, company_id, next_due, last_due)
+    SELECT l.id, l.company_id, (l.moves[cardinality(l.moves)]->>'next_due')::timestamptz, l.last_due
+      FROM (
+        SELECT (b.data->>'run_template_id')::integer AS id, b.company_id,
+               array_agg(b.data ORDER BY b.epoch, b.xid, b.position) AS moves,
+               max((b.data->>'due')::timestamptz) FILTER (WHERE b.type = 'JobScheduled') AS last_due
+          FROM unnest(batch) b
+         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')
+            OR b.type = 'JobScheduled' AND b.data ? 'next_due'
+         GROUP BY 1, 2) l
+    ON CONFLICT (run_template_id) DO UPDATE
+       SET next_due = excluded.next_due, last_due = coalesce(excluded.last_due, t.last_due);
+END
+$$;

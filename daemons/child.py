@@ -108,17 +108,8 @@ class Child:
             It ended before, or was not ready in time (it is stopped then).
         """
         self._tail.clear()
-        try:
-            self._process = process = await asyncio.create_subprocess_exec(
-                *self.spec.command, env={**os.environ, **self.spec.environment}, stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
-                preexec_fn=die_with_parent(self.spec.when_orphaned),
-            )  # fmt: skip
-        except OSError as error:
-            raise PartError(f"{self.name} could not be started: {error}") from None
+        self._process = process = await self._spawn()
         self._write(f"[started as process {process.pid}]")
-        assert process.stdout is not None  # noqa: S101 - we asked for the pipe
-        self._copying = asyncio.create_task(self._copy(process.stdout))
         try:
             async with asyncio.timeout(self.spec.ready_within):
                 while not await self._is_ready(process):  # noqa: ASYNC110 - nothing tells us but asking
@@ -152,6 +143,26 @@ class Child:
         await self._ended(process)
         self._log.close()
 
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        # A pipe of our own: asyncio's Process.wait() would wait until nobody holds its pipe any more, and a process
+        # that the child leaves behind may hold it for ever.
+        reading, writing = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.spec.command, env={**os.environ, **self.spec.environment}, stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+                preexec_fn=die_with_parent(self.spec.when_orphaned),
+            )  # fmt: skip
+        except BaseException as error:
+            os.close(reading)
+            if isinstance(error, OSError):
+                raise PartError(f"{self.name} could not be started: {error}") from None
+            raise
+        finally:
+            os.close(writing)
+        self._copying = asyncio.create_task(self._copy(reading))
+        return process
+
     async def _is_ready(self, process: asyncio.subprocess.Process) -> bool:
         if process.returncode is not None:
             raise PartError(self._failure(await self._ended(process)))
@@ -170,17 +181,24 @@ class Child:
             self._write(f"[{how}]")
         return how
 
-    async def _copy(self, stream: asyncio.StreamReader) -> None:
+    async def _copy(self, descriptor: int) -> None:
         """Copy output to the log, line by line, however long the lines are."""
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(descriptor, "rb", buffering=0)
+        )
         rest = b""
-        while chunk := await stream.read(_CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _CHUNK:
-                lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._write(line.decode(errors="replace").rstrip("\r"))
-        if rest:
-            self._write(rest.decode(errors="replace"))
+        try:
+            while chunk := await stream.read(_CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > _CHUNK:
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    self._write(line.decode(errors="replace").rstrip("\r"))
+        finally:
+            transport.close()
+            if rest:
+                self._write(rest.decode(errors="replace"))
 
     def _write(self, line: str) -> None:
         self._tail.append(line)

@@ -143,6 +143,15 @@ def write_master_key(folder: Path) -> None:
     _write(folder / "master.key", base64.b64encode(secrets.token_bytes(32)) + b"\n", replace=False)
 
 
+def sync(folder: Path) -> None:
+    """Make sure that new names in a folder outlive a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _write(path: Path, content: bytes, *, replace: bool = True) -> None:
     """Write a file that only we may read, all of it or nothing."""
     if not replace and path.exists():
@@ -162,8 +171,4 @@ def _write(path: Path, content: bytes, *, replace: bool = True) -> None:
         return
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)

@@ -218,8 +218,8 @@ def say(text: str) -> None:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - stays open until we end
 
 
-def main() -> int:
-    """Run an installation.
+def main(*, daemons: Sequence[ChildSpec] = DAEMONS, web: Callable[[int], ChildSpec] = web, cli: str = CLI) -> int:
+    """Run the installation that the environment describes; the arguments are those of :class:`Launcher`.
 
     Returns
     -------
@@ -230,7 +230,7 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # job output may hold what this terminal cannot show
     try:
-        asyncio.run(Launcher(folder, os.environ).run())
+        asyncio.run(Launcher(folder, os.environ, daemons=daemons, web=web, cli=cli).run())
     except DataFolderInUseError as error:
         say(_already_running(folder, error.holder))
         return 1

@@ -7,7 +7,6 @@ import errno
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -125,7 +124,7 @@ def _holder(port: int) -> str:
     """Return who listens on a port, as far as we may see it."""
     try:
         for connection in psutil.net_connections(kind="tcp"):
-            if _is_listener(connection, port) and connection.pid:
+            if _is_listener(connection.status, connection.laddr, port) and connection.pid:
                 return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
     except psutil.Error:
         return ""
@@ -138,8 +137,8 @@ def _listens(pid: int, port: int) -> bool:
         connections = [each.net_connections(kind="tcp") for each in (process, *process.children(recursive=True))]
     except psutil.Error:
         return False
-    return any(_is_listener(each, port) for group in connections for each in group)
+    return any(_is_listener(each.status, each.laddr, port) for group in connections for each in group)
 
 
-def _is_listener(connection: Any, port: int) -> bool:
-    return connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+def _is_listener(status: str, address: object, port: int) -> bool:
+    return status == psutil.CONN_LISTEN and getattr(address, "port", None) == port

@@ -4,7 +4,7 @@ The server is a process of its own session. It outlives the process that started
 start finds it by ``postmaster.pid`` and takes it over. Authentication is ``peer``: the kernel says who connects, and
 only the user who runs MultiFlexi is let in, so there is no password to keep.
 
-A cluster is made in ``postgres.new`` and renamed to ``postgres`` when it is complete: what is left of an interrupted
+A cluster is made in ``postgres.new-…`` and renamed to ``postgres`` when it is complete: what is left of an interrupted
 start is never taken for a cluster, and a cluster is never taken for a leftover.
 """
 
@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -261,11 +262,11 @@ class EmbeddedPostgres:
         return command_as(self._user, command, [self.cluster, Path(command[0])])
 
     def _make_cluster(self) -> None:
-        """Make a cluster in ``postgres.new`` and rename it when it is complete."""
-        fresh = self.folder / "postgres.new"
-        if fresh.exists():
-            shutil.rmtree(fresh)
-        fresh.mkdir(mode=0o700)
+        """Make a cluster in a folder of its own and rename it when it is complete."""
+        for leftover in self.folder.glob("postgres.new-*"):
+            # An initdb that its killed parent left may still write there: it is in nobody's way.
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.folder))
         self._user.own(fresh)
         command, options = self._as_user(
             [
@@ -281,6 +282,7 @@ class EmbeddedPostgres:
         with (fresh / "postgresql.conf").open("a") as configuration:
             configuration.write("\n# Written anew at every start.\ninclude_if_exists = 'multiflexi.conf'\n")
         fresh.replace(self.cluster)
+        data_folder.sync(self.folder)
 
     def _configure(self) -> None:
         """Write the settings, and who may connect: only the user that runs MultiFlexi, as any of our logins."""
@@ -304,7 +306,7 @@ class EmbeddedPostgres:
         self._write("start.log", "")
         command, options = self._as_user([self.binaries.program("postgres"), "-D", str(self.cluster)])
         with (self.cluster / "start.log").open("ab") as output:
-            options |= {**_process_options(), "stdout": output, "stderr": output, "start_new_session": True}
+            options |= {**_process_options(), "stdout": output, "stderr": output}
             self._child = subprocess.Popen[bytes](command, **options)
 
     def _adopt(self, timeout: float) -> bool:
@@ -368,9 +370,14 @@ def _locale(version: int) -> list[str]:
 
 
 def _process_options() -> dict[str, Any]:
-    """Return what all programs of PostgreSQL start with: nothing of our environment that would lead them elsewhere."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-    return {"cwd": "/", "env": {**environment, "LC_ALL": "C"}, "stdin": subprocess.DEVNULL}
+    """Return what all programs of PostgreSQL start with: of our environment nothing that leads elsewhere, no secret."""
+    environment = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
+    return {
+        "cwd": "/",
+        "env": {**environment, "LC_ALL": "C"},
+        "stdin": subprocess.DEVNULL,
+        "start_new_session": True,  # the terminal's Ctrl-C is not for it
+    }
 
 
 def _quoted(value: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -11,6 +13,7 @@ from daemons.postgres_binaries import PostgresError
 
 _PID_FILE = "postmaster.pid"
 _STATUS_LINE = 7
+_POLL = 0.02
 
 
 def find(cluster: Path) -> psutil.Process | None:
@@ -42,7 +45,7 @@ def clear(cluster: Path) -> None:
     """
     (cluster / _PID_FILE).unlink(missing_ok=True)
     orphans = [process for process in psutil.process_iter() if _works_in(process, cluster)]
-    _, alive = psutil.wait_procs(orphans, timeout=5)
+    _, alive = psutil.wait_procs(orphans, timeout=3)
     for process in alive:
         process.kill()
     psutil.wait_procs(alive, timeout=5)
@@ -64,21 +67,28 @@ def end(process: psutil.Process, timeout: float) -> None:
         It runs on.
     """
     for number, seconds in ((signal.SIGINT, timeout), (signal.SIGQUIT, 10.0)):
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself this moment
             process.send_signal(number)
-            process.wait(seconds)
-        except psutil.NoSuchProcess:
+        until = time.monotonic() + seconds
+        while is_alive(process) and time.monotonic() < until:
+            time.sleep(_POLL)
+        if not is_alive(process):
             return
-        except psutil.TimeoutExpired:
-            continue
-        return
     raise PostgresError(f"PostgreSQL (process {process.pid}) does not stop. Look into its log, then kill it.")
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that has ended and waits for its parent to notice does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _works_in(process: psutil.Process, cluster: Path) -> bool:
     """Tell whether a process is a PostgreSQL of this cluster (its server processes work in the cluster's folder)."""
     try:
         named = process.name().startswith("postgres")
-        return named and process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).samefile(cluster)
+        return named and is_alive(process) and Path(process.cwd()).samefile(cluster)
     except (OSError, psutil.Error):
         return False

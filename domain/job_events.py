@@ -48,7 +48,7 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
 
 
 class JobStarted(JobEvent, frozen=True, kw_only=True):
-    """An executor claimed the job and starts its process. ``command`` is the command line with secrets masked."""
+    """An executor claimed the job and starts its process."""
 
     executor_id: str
     host: str
@@ -68,12 +68,15 @@ class JobFinished(JobEvent, frozen=True, kw_only=True):
     """The process of the job ended, or the job was given up.
 
     ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost``; ``exit_code`` as the process
-    gave it (127: executable not found, 128 + n: signal n, 255: failure).
+    gave it (127: executable not found, 128 + n: signal n, 255: failure); ``duration`` in seconds; ``command`` the command
+    line with secrets masked.
     """
 
     outcome: str
     exit_code: int
     finished_at: datetime
+    duration: float | None = None
+    command: list[str] = []
     pid: int | None = None
     signal: int | None = None
     reason: str | None = None

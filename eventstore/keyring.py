@@ -153,6 +153,10 @@ class Keyring:
             self._by_id[key_id] = found.get(key_id)
             self._checked[key_id] = now + CACHED_FOR
 
+    def known(self, key_id: int) -> DataKey | None:
+        """Return a key that was loaded, or None if it is gone."""
+        return self._by_id.get(key_id)
+
     async def destroy(self, owner: str) -> bool:
         """Destroy the key of an owner: all that it encrypted is erased. Returns whether there was one."""
         gone = await self._pool.fetch("DELETE FROM data_keys WHERE owner = $1 RETURNING id", owner)

@@ -48,7 +48,7 @@ BEGIN
     SELECT j.id, j.company_id, j.runtemplate_id, (j.s->>'application_id')::integer, j.s->>'uuid', j.s->>'application_version',
            j.s->>'schedule_type', (j.s->>'due')::timestamptz, (j.s->>'not_before')::timestamptz,
            (j.s->>'scheduled_at')::timestamptz, j.s->>'launched_by', j.s->>'executor', (j.s->>'priority')::integer,
-           j.s->'environment', j.t->>'executor_id', j.t->>'host', j.t->'command', (j.t->>'started_at')::timestamptz,
+           j.s->'environment', j.t->>'executor_id', j.t->>'host', j.f->'command', (j.t->>'started_at')::timestamptz,
            (j.f->>'finished_at')::timestamptz, (j.c->>'cancelled_at')::timestamptz, j.f->>'outcome',
            (j.f->>'exit_code')::integer, (j.f->>'signal')::integer, (j.f->>'pid')::integer,
            coalesce(j.f->>'reason', j.c->>'reason'), (j.f->>'duration')::double precision, j.f->'stdout', j.f->'stderr',

@@ -40,6 +40,7 @@ CREATE TABLE job_leases (
     version       integer     NOT NULL,
     pid           integer,
     pid_start     bigint,
+    command       jsonb,
     expires_at    timestamptz NOT NULL
 );
 CREATE INDEX job_leases_expires ON job_leases (expires_at);

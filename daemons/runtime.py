@@ -1,0 +1,152 @@
+"""What every daemon does alike: log, answer signals, outlive an absent database, and show that it is alive.
+
+A daemon is a coroutine that works until it is told to stop. Its sign of life is a row in ``daemons``: state, not events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
+import asyncpg
+import msgspec
+import structlog
+
+from eventstore.errors import DatabaseUnavailableError, EventStoreError
+from eventstore.settings import Settings, load
+from eventstore.store import EventStore
+from projections.registry import inline_folds
+
+BEAT = 5.0
+"""Seconds between signs of life."""
+
+RETRY_AFTER = 1.0
+"""Seconds after which a database that is away is tried again."""
+
+SIGN_OF_LIFE = """
+    INSERT INTO daemons (id, kind, host, pid, version, detail) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), detail = excluded.detail
+"""
+FAREWELL = "DELETE FROM daemons WHERE id = $1"
+
+log = structlog.get_logger(__name__)
+
+
+def program_version() -> str:
+    """Return the version of the installed program."""
+    try:
+        return version("multiflexi")
+    except PackageNotFoundError:
+        return "0"
+
+
+def configure_log() -> None:
+    """Log one line an event to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+class Daemon:
+    """Identity of a running daemon, its wish to stop, and its sign of life.
+
+    Attributes
+    ----------
+    id : str
+        ``KIND@HOST:PID``.
+    stopping : asyncio.Event
+        Set when the daemon is to stop.
+    detail : dict
+        Figures shown with the sign of life, e.g. running jobs.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.host = socket.gethostname()
+        self.pid = os.getpid()
+        self.id = f"{kind}@{self.host}:{self.pid}"
+        self.stopping = asyncio.Event()
+        self.detail: dict[str, object] = {}
+
+    async def show_life(self, store: EventStore) -> None:
+        """Show life every few seconds until the daemon stops, then take the row away."""
+        while not self.stopping.is_set():
+            try:
+                detail = msgspec.json.encode(self.detail).decode()
+                await store.pool.execute(
+                    SIGN_OF_LIFE, self.id, self.kind, self.host, self.pid, program_version(), detail
+                )
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("no sign of life given", error=str(error))
+            await self.pause(BEAT)
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await store.pool.execute(FAREWELL, self.id)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, or return at once when the daemon is to stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+
+
+Work = Callable[[EventStore, Daemon], Awaitable[None]]
+
+
+async def serve(daemon: Daemon, settings: Settings, work: Work, inline: Mapping[str, list[str]]) -> None:
+    """Open the store, work, show life; begin anew when the database was away, until the daemon is to stop."""
+    while not daemon.stopping.is_set():
+        try:
+            async with EventStore(settings, role="daemon", inline=inline, application=daemon.id) as store:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(daemon.show_life(store))
+                    await work(store, daemon)
+                    daemon.stopping.set()
+        except* (DatabaseUnavailableError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as errors:
+            log.warning("the database is away; trying again", error="; ".join(str(e) for e in errors.exceptions))
+            await daemon.pause(RETRY_AFTER)
+
+
+def run(kind: str, work: Work) -> int:
+    """Run a daemon until SIGTERM or SIGINT; return its exit code."""
+    configure_log()
+
+    async def main() -> None:
+        daemon = Daemon(kind)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, daemon.stopping.set)
+        log.info("started", daemon=daemon.id)
+        await serve(daemon, load(), work, inline_folds())
+        log.info("stopped", daemon=daemon.id)
+
+    try:
+        asyncio.run(main())
+    except (EventStoreError, ExceptionGroup) as error:
+        for line in messages(error):
+            print(f"{kind}: {line}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def messages(error: BaseException) -> list[str]:
+    """Return what the errors of ours in a group say; raise the group again if others are in it."""
+    if isinstance(error, EventStoreError):
+        return [str(error)]
+    if isinstance(error, BaseExceptionGroup) and not error.split(EventStoreError)[1]:
+        return [line for inner in error.exceptions for line in messages(inner)]
+    raise error

@@ -1,5 +1,6 @@
 # The two commands: make run, make test. The virtual environment in .venv is made from the lock files on first use.
-# To add a library: name it in requirements.in (or requirements-dev.in), then `make lock`, and commit both.
+# To add a library: name it in requirements.in (or requirements-dev.in), then `make lock`, and commit both. That keeps the
+# versions that are locked; `make lock LOCK=--upgrade` takes the newest of all.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -13,6 +14,7 @@ BIN := .venv/bin
 PYTEST ?=
 # Further arguments of the benchmarks, as in: make bench BENCH="P1 --seconds 5"
 BENCH ?=
+LOCK ?=
 
 help:
 	@echo "make run    start MultiFlexi (MULTIFLEXI_PORT and MULTIFLEXI_DATA choose port and data folder)"

@@ -35,7 +35,8 @@ def digest(kind: str) -> str:
     kind : str
         ``run`` or ``dev``.
     """
-    parts = [sys.version, sys.executable, str(ENVIRONMENT)]
+    # The real path: inside the activated environment, its own Python is the first to be found.
+    parts = [sys.version, str(Path(sys.executable).resolve()), str(ENVIRONMENT)]
     contents = [LOCKS[kind].read_bytes(), (PROJECT / "pyproject.toml").read_bytes()]
     return hashlib.sha256(b"\0".join([*(part.encode() for part in parts), *contents])).hexdigest()
 
@@ -100,7 +101,7 @@ def make(kind: str) -> None:
     kind : str
         ``run`` or ``dev``; ``dev`` includes ``run``.
     """
-    kept = any(stamp(each).is_file() for each in LOCKS) and not _moved()
+    kept = any(stamp(each).is_file() for each in LOCKS) and _is_usable()
     for each in LOCKS:
         stamp(each).unlink(missing_ok=True)
     python = ENVIRONMENT / "bin" / "python"
@@ -117,13 +118,15 @@ def make(kind: str) -> None:
         stamp(each).write_text(digest(each))
 
 
-def _moved() -> bool:
-    """Tell whether the environment was made in another folder: its scripts then name a Python that is not this one."""
-    script = ENVIRONMENT / "bin" / "pip"
+def _is_usable() -> bool:
+    """Tell whether the environment was made in this folder (its scripts name their Python) and by this Python."""
+    question = [ENVIRONMENT / "bin" / "python", "-c", "import sys; sys.stdout.write(sys.version)"]
     try:
-        return str(ENVIRONMENT) not in script.read_text()
-    except (OSError, UnicodeDecodeError):
-        return True
+        script = (ENVIRONMENT / "bin" / "pip").read_text()
+        answer = subprocess.run(question, capture_output=True, text=True, check=True)
+    except (OSError, UnicodeDecodeError, subprocess.CalledProcessError):
+        return False
+    return str(ENVIRONMENT) in script and answer.stdout == sys.version
 
 
 def _installer(python: Path) -> list[str | Path]:

@@ -28,6 +28,7 @@ from daemons.postgres_part import PostgresPart
 from daemons.supervisor import PartError, Supervisor
 from eventstore import settings
 from eventstore.errors import SettingsError
+from projections.setup import prepare
 from schema.errors import SchemaError
 from schema.migrate import migrate
 
@@ -142,9 +143,8 @@ class Launcher:
             await supervisor.start(PostgresPart(server))
             data_folder.write_connection(self.folder, server.url(APP_LOGIN), server.url(OWNER_LOGIN))
         chosen = settings.load({**self.environment, "MULTIFLEXI_DATA": str(self.folder)})
-        applied = await asyncio.to_thread(migrate, chosen.owner_url)
-        if applied:
-            say(f"database is up to date ({len(applied)} migrations applied)")
+        done = await asyncio.to_thread(_bring_up_to_date, chosen.owner_url)
+        say(f"database is up to date{f' ({len(done)} changes)' if done else ''}")
 
     async def _start_web(self, supervisor: Supervisor, number: int) -> int:
         """Start the web interface; where another program takes a port that we found, on the next one."""
@@ -195,6 +195,11 @@ class Launcher:
         """Return the variables of all parts: our data folder, and a path to our programs (`multiflexi-probe`)."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{self.environment.get('PATH', os.defpath)}"
         return {**self.environment, "PATH": path, "MULTIFLEXI_DATA": str(self.folder), "PYTHONUNBUFFERED": "1"}
+
+
+def _bring_up_to_date(owner_url: str) -> list[str]:
+    """Migrate the database and make its read models; return what was done."""
+    return [*migrate(owner_url), *prepare(owner_url)]
 
 
 async def _finished(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:

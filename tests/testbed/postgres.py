@@ -92,7 +92,7 @@ class Server:
         return self._make("template1")
 
     def fresh_database(self) -> Database:
-        """Make a migrated database: a copy of a template that is migrated once."""
+        """Make a database as an installation has it, migrated and with read models: a copy of a template made once."""
         if not self._has_template:
             self._make_template()
         return self._make(TEMPLATE)
@@ -114,11 +114,14 @@ class Server:
         return self.database(name)
 
     def _make_template(self) -> None:
-        from schema.migrate import migrate  # only here: tests of the server itself need no schema
+        # Only here: tests of the server itself need no schema.
+        from projections.setup import prepare
+        from schema.migrate import migrate
 
         with self._superuser() as connection:
             create_database(connection, TEMPLATE)
         migrate(self.database(TEMPLATE).owner_url)
+        prepare(self.database(TEMPLATE).owner_url)
         with self._superuser() as connection:
             # A copy is only made of a database that nobody is connected to, autovacuum included.
             name = sql.Identifier(TEMPLATE)

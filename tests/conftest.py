@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.testbed.components import require
-from tests.testbed.postgres import EMBEDDED_VERSION, Database, Server
+from tests.testbed.postgres import EMBEDDED_VERSION, Database, Server, sweep
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +43,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[dict[int, Server]]:
     """Servers that run so far, by version: each is started by the first test that wants it."""
+    sweep()
     running: dict[int, Server] = {}
     yield running
     for server in running.values():

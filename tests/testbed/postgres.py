@@ -13,6 +13,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from daemons import data_folder, postmaster
 from daemons.postgres import APP_LOGIN, OWNER_LOGIN, SUPERUSER, EmbeddedPostgres, create_database, find_binaries
 
 EMBEDDED_VERSION = 18
@@ -30,6 +32,7 @@ NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128
 """For tests in which nothing is killed: three times as fast."""
 
 
+PREFIX = "multiflexi-test-"
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 2 * 1024**3
 
@@ -39,6 +42,23 @@ def _memory() -> Path | None:
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED:
         return MEMORY
     return None
+
+
+def sweep() -> None:
+    """End servers whose test run was killed, and remove their folders: nobody holds their lock any more."""
+    for place in (MEMORY, Path(tempfile.gettempdir())):
+        for folder in place.glob(f"{PREFIX}*"):
+            lock = data_folder.Lock(folder, "postgres")
+            try:
+                if folder.stat().st_mtime > time.time() - 60:
+                    continue  # perhaps of a run that begins just now
+                lock.take()
+            except (data_folder.DataFolderInUseError, OSError):
+                continue
+            if server := postmaster.find(folder / "postgres"):
+                postmaster.end(server, 5)
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -76,7 +96,7 @@ class Server:
 
     def __init__(self, version: int = EMBEDDED_VERSION, *, durable: bool = False, **settings: str) -> None:
         self.version = version
-        self.folder = Path(tempfile.mkdtemp(prefix="multiflexi-test-", dir=None if durable else _memory()))
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=None if durable else _memory()))
         self.postgres = EmbeddedPostgres(
             self.folder, binaries=find_binaries(version), settings={**({} if durable else NOT_DURABLE), **settings}
         )

@@ -23,7 +23,7 @@ LARGEST_ENVIRONMENT = 1_048_576
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_ENVIRONMENT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_ENVIRONMENT_KEY = re.compile(r"[^=\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;.]+|[^@\s<>,;]+@localhost")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 _NOT_A_PLACE = frozenset({"localtime", "posixrules", "Factory"})
@@ -117,7 +117,10 @@ def email(value: str | None, field: str = "email") -> str | None:
 
 
 def environment(values: Mapping[str, str], field: str = "environment") -> dict[str, str]:
-    """Return environment variables whose keys and values a process can be given. Values are not told in errors."""
+    """Return environment variables whose keys and values a process can be given. Values are not told in errors.
+
+    Applications in use have names such as ``BANKA+``, so a name may be all that a process can be given.
+    """
     if len(values) > MOST_ENVIRONMENT_KEYS:
         raise ValidationError(
             f"There are {len(values)} environment variables; at most {MOST_ENVIRONMENT_KEYS} are possible.",
@@ -126,9 +129,9 @@ def environment(values: Mapping[str, str], field: str = "environment") -> dict[s
         )
     size = 0
     for key, value in values.items():
-        if not _ENVIRONMENT_KEY.fullmatch(key):
+        if not is_variable(key):
             raise ValidationError(
-                f"“{key[:80]}” is no name of an environment variable. Use letters, digits and _, and no digit first.",
+                f"“{key[:80]}” is no name of an environment variable. Use letters, digits and _, no space and no =.",
                 field=field,
                 code="environment_key_invalid",
             )
@@ -147,6 +150,17 @@ def environment(values: Mapping[str, str], field: str = "environment") -> dict[s
             code="too_large",
         )
     return dict(values)
+
+
+def is_variable(name: str) -> bool:
+    """Tell whether an environment variable can have this name.
+
+    Examples
+    --------
+    >>> is_variable("BANKA+"), is_variable("A=B"), is_variable("")
+    (True, False, False)
+    """
+    return _ENVIRONMENT_KEY.fullmatch(name) is not None
 
 
 def time_zone(name: str, field: str = "time_zone") -> str:

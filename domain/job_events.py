@@ -68,15 +68,15 @@ class JobFinished(JobEvent, frozen=True, kw_only=True):
     """The process of the job ended, or the job was given up.
 
     ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost``; ``exit_code`` as the process
-    gave it (127: executable not found, 128 + n: signal n, 255: failure); ``duration`` in seconds; ``command`` the command
-    line with secrets masked.
+    gave it (127: executable not found, 128 + n: signal n, 255: failure); ``duration`` in seconds; ``command`` the
+    command line with secrets masked.
     """
 
     outcome: str
     exit_code: int
     finished_at: datetime
     duration: float | None = None
-    command: list[str] = []
+    command: list[str] = msgspec.field(default_factory=list[str])
     pid: int | None = None
     signal: int | None = None
     reason: str | None = None

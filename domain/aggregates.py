@@ -1,0 +1,100 @@
+"""The aggregates there are: of each category of streams, what is folded, what decides and what its commands are.
+
+To add an aggregate ``thing``:
+
+1. ``domain/thing_events.py``: a base ``ThingEvent(Event)`` with ``category = "thing"`` and the id ``thing_id``, and one
+   frozen struct for each event; ``eventstore.codec`` imports the module, the tests keep a stored sample of each.
+2. ``domain/thing.py``: the state ``Thing``, a base ``ThingCommand(Command)`` with the same category, one frozen struct
+   for each command, ``decide(state, command)`` and ``evolve(state, event)``.
+3. An entry in :data:`ALL` below: the shell of commands then loads, folds, decides and appends for it.
+4. A sequence ``thing_id`` in a migration, and in ``commands`` what its commands need filled in (``commands.preparing``).
+5. A read model in ``projections``, inline if commands must see it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from domain import application, company, job, run_template
+from domain.application_events import ApplicationEvent
+from domain.command import Command
+from domain.company_events import CompanyEvent
+from domain.event import Event
+from domain.job_events import JobEvent
+from domain.run_template_events import RunTemplateEvent
+
+
+class Aggregate(msgspec.Struct, frozen=True):
+    """One aggregate.
+
+    Attributes
+    ----------
+    category : str
+        Category of its streams.
+    state : type
+        What its events are folded into.
+    events, commands : type
+        Bases of its events and of its commands.
+    decide, evolve : Callable
+        ``decide(state, command) -> list[Event]`` and ``evolve(state, event) -> state``.
+    """
+
+    category: str
+    state: type[msgspec.Struct]
+    events: type[Event]
+    commands: type[Command]
+    decide: Callable[[Any, Any], list[Any]]
+    evolve: Callable[[Any, Any], Any]
+
+    def stream(self, entity_id: int) -> str:
+        """Return the stream of one thing of this kind.
+
+        Examples
+        --------
+        >>> COMPANY.stream(7)
+        'company-7'
+        """
+        return f"{self.category}-{entity_id}"
+
+    def fold(self, events: Iterable[Event], state: Any = None) -> Any:  # noqa: ANN401 (the state of any aggregate)
+        """Return the state that events lead to, None if there are none."""
+        for event in events:
+            state = self.evolve(state, event)
+        return state
+
+
+COMPANY = Aggregate("company", company.Company, CompanyEvent, company.CompanyCommand, company.decide, company.evolve)
+APPLICATION = Aggregate(
+    "application",
+    application.Application,
+    ApplicationEvent,
+    application.ApplicationCommand,
+    application.decide,
+    application.evolve,
+)
+RUN_TEMPLATE = Aggregate(
+    "run_template",
+    run_template.RunTemplate,
+    RunTemplateEvent,
+    run_template.RunTemplateCommand,
+    run_template.decide,
+    run_template.evolve,
+)
+JOB = Aggregate("job", job.Job, JobEvent, job.JobCommand, job.decide, job.evolve)
+
+ALL = (COMPANY, APPLICATION, RUN_TEMPLATE, JOB)
+BY_CATEGORY = {aggregate.category: aggregate for aggregate in ALL}
+
+
+def of_command(command: Command) -> Aggregate:
+    """Return the aggregate that a command is about.
+
+    Examples
+    --------
+    >>> of_command(company.CreateCompany(name="Acme")).category
+    'company'
+    """
+    return BY_CATEGORY[command.category]

@@ -1,0 +1,162 @@
+"""An application of the catalogue: a definition that was imported, and whether it may be used.
+
+Examples
+--------
+>>> document = {"name": "Probe", "description": "Checks", "executable": "probe", "environment": {}, "uuid": "p-1"}
+>>> [imported] = decide(None, ImportApplication(definition=document, application_id=3))
+>>> application = evolve(None, imported)
+>>> decide(application, ImportApplication(definition=document, application_id=3))
+[]
+>>> [updated] = decide(application, ImportApplication(definition=document | {"version": "2"}, application_id=3))
+>>> updated.version
+'2'
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from domain import definition
+from domain.application_events import ApplicationEvent, ApplicationImported, ApplicationRemoved, ApplicationUpdated
+from domain.command import Command, changes, given, set_fields
+from domain.errors import NotFoundError, StateError
+
+_FIELDS = ("name", "version", "executable", "definition", "digest", "enabled")
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """An application as its events left it."""
+
+    application_id: int
+    uuid: str
+    name: str
+    version: str
+    executable: str
+    definition: dict[str, Any]
+    digest: str
+    enabled: bool = True
+    removed: bool = False
+
+
+class ApplicationCommand(Command, frozen=True, kw_only=True):
+    """Base of the commands of an application."""
+
+    category: ClassVar[str] = "application"
+
+    application_id: int
+
+
+class ImportApplication(ApplicationCommand, frozen=True, kw_only=True):
+    """Take a definition into the catalogue, or another version of one that is there.
+
+    The executor looks up ``application_id`` by the UUID of the definition, or allocates one. Importing what is there
+    already changes nothing.
+    """
+
+    creates: ClassVar[bool] = True
+
+    definition: dict[str, Any]
+    application_id: int = 0
+
+
+class EnableApplication(ApplicationCommand, frozen=True, kw_only=True):
+    """Let an application be used again."""
+
+
+class DisableApplication(ApplicationCommand, frozen=True, kw_only=True):
+    """Keep an application from being used: no job of it is started."""
+
+
+class RemoveApplication(ApplicationCommand, frozen=True, kw_only=True):
+    """Take an application out of the catalogue.
+
+    With ``cascade`` the run templates that use it go with it; without, it is refused while there are any.
+    """
+
+    cascade: bool = False
+
+
+def decide(state: Application | None, command: ApplicationCommand) -> list[ApplicationEvent]:
+    """Return the events that a command leads to, none if it changes nothing.
+
+    Raises
+    ------
+    DomainError
+        The command is refused; a ``DocumentError`` names every place of a definition that is wrong.
+    """
+    match command:
+        case ImportApplication():
+            return _import(state, command)
+        case EnableApplication():
+            return _switch(_present(state, command.application_id), enabled=True)
+        case DisableApplication():
+            return _switch(_present(state, command.application_id), enabled=False)
+        case RemoveApplication():
+            return [ApplicationRemoved(application_id=_present(state, command.application_id).application_id)]
+        case _:
+            raise TypeError(f"{type(command).__name__} is no command of an application.")
+
+
+def evolve(state: Application | None, event: ApplicationEvent) -> Application:
+    """Return the application as an event leaves it."""
+    match event:
+        case ApplicationImported():
+            return Application(application_id=event.application_id, uuid=event.uuid, **set_fields(event, _FIELDS))
+        case ApplicationUpdated() if state is not None:
+            return msgspec.structs.replace(state, **set_fields(event, _FIELDS))
+        case ApplicationRemoved() if state is not None:
+            return msgspec.structs.replace(state, removed=True)
+        case _:
+            raise TypeError(f"{type(event).__name__} cannot follow here.")
+
+
+def _present(state: Application | None, application_id: int) -> Application:
+    if state is None or state.removed:
+        raise NotFoundError(
+            f"There is no application {application_id}. `application:list` shows those there are.",
+            field="application_id",
+            code="application_not_found",
+        )
+    return state
+
+
+def _import(state: Application | None, command: ImportApplication) -> list[ApplicationEvent]:
+    application_id = given(command.application_id, "application_id")
+    read = definition.read(command.definition)
+    if state is None:
+        return [
+            ApplicationImported(
+                application_id=application_id,
+                uuid=read.uuid,
+                name=read.name,
+                version=read.version,
+                executable=read.executable,
+                definition=read.document,
+                digest=read.digest,
+            )
+        ]
+    present = _present(state, application_id)
+    if present.uuid != read.uuid:
+        raise StateError(
+            f"Application {application_id} has the UUID {present.uuid}, the definition {read.uuid}: it is another one.",
+            field="uuid",
+            code="application_uuid_differs",
+        )
+    if present.digest == read.digest:
+        return []
+    wanted = {
+        "name": read.name,
+        "version": read.version,
+        "executable": read.executable,
+        "definition": read.document,
+        "digest": read.digest,
+    }
+    return [ApplicationUpdated(application_id=application_id, **changes(present, wanted))]
+
+
+def _switch(state: Application, *, enabled: bool) -> list[ApplicationEvent]:
+    if state.enabled == enabled:
+        return []
+    return [ApplicationUpdated(application_id=state.application_id, enabled=enabled)]

@@ -1,0 +1,210 @@
+"""The format of application definitions, version 3.4.0, as a shape; ``schema/json/application.json`` says the same.
+
+Definitions in use leave the format in many small ways. What makes a definition unusable is an error: the parts a job
+cannot do without, and values of a kind that means nothing. All else is a warning.
+"""
+
+from __future__ import annotations
+
+import re
+
+from domain.checks import is_variable
+from domain.findings import Findings, child
+from domain.shapes import (
+    Check,
+    Record,
+    anything,
+    boolean,
+    is_list,
+    is_object,
+    like,
+    listing,
+    localized_text,
+    mapping,
+    one_of,
+    strict_text,
+    text,
+    whole,
+    words,
+    wrong_kind,
+)
+
+VERSION = "3.4.0"
+MOST_FIELDS = 2_000
+
+TYPES = ("string", "file-path", "email", "url", "integer", "float", "bool", "password", "set", "text")
+CATEGORIES = ("API", "Database", "Behavior", "Security", "Other")
+SEVERITIES = ("success", "info", "warning", "error", "critical")
+
+_FORMATS = one_of("file", "json", "text", "url", "custom")
+_URI = like(r"[A-Za-z][A-Za-z0-9+.-]*:.+", "https://example.org/")
+_LABEL = like(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", "my-release", strict=True)
+_CHART = like(r"oci://.+|[a-zA-Z0-9._-]+/[a-zA-Z0-9._-]+|(\./|\.\./|/).+", "oci://registry/chart", strict=True)
+_VARIABLE = re.compile(r"[A-Z0-9_]+")
+
+
+def options(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for the options of a field: a list, or an object of labels by value."""
+    if not is_object(value) and not is_list(value):
+        wrong_kind(findings, pointer, value, "a list or an object")
+
+
+FIELD = Record(
+    {
+        "type": one_of(*TYPES),
+        "category": one_of(*CATEGORIES),
+        "description": localized_text,
+        "hint": localized_text,
+        "defval": anything,
+        "required": boolean,
+        "options": options,
+    },
+    wanted=("type",),
+)
+
+
+def environment(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for the fields of the environment by the name of their variable."""
+    if value == []:
+        findings.warn(pointer, "empty_list", "expected an object; the empty list is read as an empty one.")
+        return
+    if not is_object(value):
+        wrong_kind(findings, pointer, value, "an object of fields by the name of their variable")
+        return
+    if len(value) > MOST_FIELDS:
+        findings.error(pointer, "too_many", f"it has {len(value)} fields, at most {MOST_FIELDS} are possible.")
+        return
+    for name, field in value.items():
+        place = child(pointer, name)
+        if not is_variable(name):
+            findings.error(place, "name_form", "this is no name of an environment variable.")
+        elif not _VARIABLE.fullmatch(name):
+            findings.warn(place, "name_form", "names of variables are of capital letters, digits and _.")
+        FIELD(findings, place, field)
+
+
+def exit_codes(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for what exit codes mean, by code."""
+    if value == []:
+        findings.warn(pointer, "empty_list", "expected an object; the empty list is read as an empty one.")
+        return
+    if not is_object(value):
+        wrong_kind(findings, pointer, value, "an object of meanings by exit code")
+        return
+    for code, meaning in value.items():
+        place = child(pointer, code)
+        if not re.fullmatch(r"-?\d{1,10}", code, re.ASCII):
+            findings.error(place, "name_form", "this is no exit code.")
+        elif not (code.isdigit() and int(code) <= 255):
+            findings.warn(place, "name_form", "exit codes lie between 0 and 255.")
+        EXIT_CODE(findings, place, meaning)
+
+
+EXIT_CODE = Record(
+    {"description": localized_text, "severity": one_of(*SEVERITIES), "retry": boolean},
+    wanted=("description",),
+    extra=False,
+)
+ARTIFACT = Record(
+    {"name": localized_text, "path": strict_text, "type": text, "description": localized_text},
+    required=("path",),
+    wanted=("name", "type"),
+    extra=False,
+)
+PRODUCES = Record({"description": localized_text, "patterns": listing(text), "format": _FORMATS}, wanted=("format",))
+CONSUMES = Record({"description": localized_text, "required": boolean, "format": _FORMATS}, wanted=("format",))
+EVENTS = Record(
+    {
+        "emits": mapping(
+            r"[a-zA-Z0-9_.-]+",
+            Record(
+                {
+                    "description": localized_text,
+                    "evidence": text,
+                    "operation": one_of("create", "update", "delete", "any"),
+                }
+            ),
+        ),
+        "consumes": mapping(r"[a-zA-Z0-9_.-]+", Record({"description": localized_text, "format": _FORMATS})),
+    },
+    extra=False,
+)
+_HELM = Record(
+    {
+        "enabled": boolean,
+        "releaseName": _LABEL,
+        "namespace": _LABEL,
+        "chart": _CHART,
+        "valuesFiles": listing(strict_text),
+        "set": mapping(r".+", text),
+        "upgradeInstall": boolean,
+        "timeoutSeconds": whole(1, 3600),
+        "atomic": boolean,
+        "wait": boolean,
+    },
+    extra=False,
+)
+
+
+def helm(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for the deployment by Helm; one that is enabled names its chart and release."""
+    _HELM(findings, pointer, value)
+    if is_object(value):
+        if value.get("enabled") is True:
+            for name in ("chart", "releaseName"):
+                if value.get(name) is None:
+                    findings.error(child(pointer, name), "missing", "it is required when Helm is enabled, and missing.")
+        if value.get("valuesFiles") == []:
+            findings.error(child(pointer, "valuesFiles"), "empty", "there is no file in it.")
+
+
+KUBERNETES = Record(
+    {
+        "helm": helm,
+        "artifacts": Record({"enabled": boolean, "outputPath": text, "keepPodOnFailure": boolean}, extra=False),
+    },
+    required=("helm",),
+    extra=False,
+)
+_MEMBERS: dict[str, Check] = {
+    "$schema": _URI,
+    "image": text,
+    "title": localized_text,
+    "name": localized_text,
+    "description": localized_text,
+    "author": text,
+    "license": text,
+    "category": text,
+    "tags": words,
+    "homepage": _URI,
+    "uuid": like(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "775ed801-2489-4981-bc14-d8a01cba1938"),
+    "version": like(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){0,3}", "1.2.3"),
+    "schemaVersion": text,
+    "ociimage": like(r"[\w./:-]+(:[\w.-]+)?", "docker.io/example/application:1.2.3"),
+    "executable": strict_text,
+    "cmdparamsTemplate": text,
+    "environment": environment,
+    "artifacts": listing(ARTIFACT),
+    "produces": mapping(r"[a-zA-Z0-9_-]+", PRODUCES),
+    "consumes": mapping(r"[a-zA-Z0-9_-]+", CONSUMES),
+    "events": EVENTS,
+    "exitCodes": exit_codes,
+    "kubernetes": KUBERNETES,
+    "requirements": words,
+}
+_OLDER = {
+    "cmdparams": "cmdparamsTemplate has ${VARIABLE} in its place; {VARIABLE} is still read",
+    "setup": "nothing is run at the installation",
+    "deploy": "nothing is run at the deployment",
+    "topics": "tags hold what they held",
+    "multiflexi": "schemaVersion tells the version of the format",
+    "resultfile": "artifacts tell which files are kept",
+    "helmchart": "kubernetes.helm.chart has taken its place",
+}
+DEFINITION = Record(
+    _MEMBERS,
+    required=("name", "description", "executable", "environment"),
+    wanted=("$schema",),
+    extra=False,
+    older=_OLDER,
+)

@@ -1,0 +1,117 @@
+"""Read JSON text written by people: errors with line and column, and nothing that could not be stored afterwards."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, cast
+
+from domain.findings import DocumentError, Finding, Findings, child
+
+DEEPEST = 64
+_LARGEST = 2**63
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def parse(source: bytes | str, what: str, *, largest: int, findings: Findings) -> object:
+    """Return the value of a JSON text.
+
+    Parameters
+    ----------
+    source : bytes or str
+        The text; bytes are UTF-8.
+    what : str
+        What it is, for messages.
+    largest : int
+        Most bytes that are read.
+    findings : Findings
+        Takes warnings.
+
+    Raises
+    ------
+    DocumentError
+        It is too large, no UTF-8, no JSON, or holds what cannot be stored.
+    """
+    if len(source) > largest:
+        reason = f"it has {len(source)} bytes, at most {largest} are read."
+        raise DocumentError(what, [Finding("", "too_large", reason)], code=f"{what}_too_large")
+    text = _decoded(source, what)
+    if text.startswith("\ufeff"):
+        text = text[1:]
+        findings.warn("", "byte_order_mark", "it begins with a byte order mark, which JSON has not (RFC 8259, 8.1).")
+
+    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(members)
+        if len(found) < len(members):
+            names = [name for name, _ in members]
+            twice = next(name for name in names if names.count(name) > 1)
+            findings.warn("", "name_twice", f"an object holds the name “{twice[:80]}” twice; the last one counts.")
+        return found
+
+    try:
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise _not_json(what, text, error) from None
+    except RecursionError:
+        raise DocumentError(what, [Finding("", "too_deep", f"it is nested deeper than {DEEPEST} levels.")]) from None
+    except ValueError as error:
+        raise DocumentError(what, [Finding("", "number_invalid", f"a number cannot be read: {error}.")]) from None
+    check_storable(value, findings)
+    if findings.errors:
+        raise DocumentError(what, findings.errors)
+    return value
+
+
+def check_storable(value: object, findings: Findings, pointer: str = "", depth: int = 0) -> None:
+    """Note texts and numbers of a JSON value that PostgreSQL could not store, and what is nested too deeply."""
+    if depth > DEEPEST:
+        findings.error(pointer, "too_deep", f"it is nested deeper than {DEEPEST} levels.")
+    elif isinstance(value, str):
+        if _UNSTORABLE.search(value):
+            findings.error(pointer, "unstorable", "the text holds a NUL or half of a surrogate pair.")
+    elif isinstance(value, dict):
+        for name, member in cast("dict[str, Any]", value).items():
+            place = child(pointer, name)
+            if _UNSTORABLE.search(name):
+                findings.error(place, "unstorable", "the name holds a NUL or half of a surrogate pair.")
+            check_storable(member, findings, place, depth + 1)
+    elif isinstance(value, list):
+        for index, member in enumerate(cast("list[Any]", value)):
+            check_storable(member, findings, child(pointer, index), depth + 1)
+    elif (isinstance(value, int) and abs(value) >= _LARGEST) or (isinstance(value, float) and not math.isfinite(value)):
+        findings.error(pointer, "number_too_large", "the number is too large.")
+
+
+def _decoded(source: bytes | str, what: str) -> str:
+    if isinstance(source, str):
+        return source
+    try:
+        return source.decode()
+    except UnicodeDecodeError as error:
+        line, column = _place(source[: error.start].decode(errors="replace"))
+        reason = f"line {line}, column {column}: the bytes are no UTF-8. Save the file as UTF-8."
+        raise DocumentError(
+            what, [Finding("", "not_utf8", reason)], line=line, column=column, code=f"{what}_not_utf8"
+        ) from None
+
+
+def _not_json(what: str, text: str, error: json.JSONDecodeError) -> DocumentError:
+    before = text[: error.pos].rstrip()
+    reason = error.msg[0].lower() + error.msg[1:]
+    # Python tells of a comma too many at the comma itself from 3.13 on, before that at what follows it.
+    following = text[error.pos :].lstrip(", \t\r\n")[:1]
+    if following in ("}", "]") and (before.endswith(",") or text[error.pos : error.pos + 1] == ","):
+        reason = f"the comma before {following} is one too many"
+    elif "control character" in error.msg:
+        reason = "a text is not closed on its line: a double quote is missing, or the line break should be \\n"
+    finding = Finding("", "not_json", f"line {error.lineno}, column {error.colno}: it is no JSON, {reason}.")
+    return DocumentError(what, [finding], line=error.lineno, column=error.colno, code=f"{what}_not_json")
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _place(text: str) -> tuple[int, int]:
+    return text.count("\n") + 1, len(text) - text.rfind("\n")

@@ -131,7 +131,11 @@ class Claimer:
             return
         log.info("waiting for running jobs", jobs=len(tasks))
         await asyncio.wait(tasks, timeout=GRACE)
-        stops = [job.stop("killed", "The executor was stopped.", GRACE) for job, task in self.running.values() if not task.done()]
+        stops = [
+            job.stop("killed", "The executor was stopped.", GRACE)
+            for job, task in self.running.values()
+            if not task.done()
+        ]
         await asyncio.gather(*stops)
         if tasks:
             await asyncio.wait(tasks, timeout=GRACE)

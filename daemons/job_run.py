@@ -142,7 +142,9 @@ class JobRun:
                 raise
 
     async def _append_output(self, buffer: OutputBuffer) -> None:
-        key = await self._insist(lambda: self._store.keyring.ensure(key_owner(self.job["company_id"]), self.job["company_id"]))
+        key = await self._insist(
+            lambda: self._store.keyring.ensure(key_owner(self.job["company_id"]), self.job["company_id"])
+        )
         append = buffer.take_append(key)
         if append is not None:
             await self._insist(lambda: self._store.append_all([append], meta=META))
@@ -180,7 +182,9 @@ class JobRun:
                 expected=self.job["version"],
             )
         )
-        await self._insist(lambda: self._store.append_all(appends, meta=META, key=f"finish:{self.job_id}", fingerprint=b""))
+        await self._insist(
+            lambda: self._store.append_all(appends, meta=META, key=f"finish:{self.job_id}", fingerprint=b"")
+        )
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await self._store.pool.execute(DROP_LEASE, self.job_id, self._daemon_id)
 

@@ -7,7 +7,7 @@ System Information Functions, pg_snapshot.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ import msgspec
 from domain.event import Event
 from eventstore.codec import decode, sealed_fields
 from eventstore.keyring import Keyring
-from eventstore.log import Cursor, StoredEvent, class_of
+from eventstore.log import START, Cursor, StoredEvent, class_of
 
 PAGE = 2000
 """Events read at a time."""
@@ -31,19 +31,11 @@ READ_STREAM = """
      ORDER BY e.version LIMIT $5
 """
 READ_STREAM_BACKWARDS = READ_STREAM.replace("ORDER BY e.version", "ORDER BY e.version DESC")
-READ_LOG = """
-    SELECT e.epoch, e.xid, e.position, e.stream, e.version, e.type, e.company_id, e.time, e.data, e.meta,
-           CASE WHEN $7 THEN e.payload END AS payload, e.hash
-      FROM events e
-     WHERE (e.epoch, e.xid, e.position) > ($1, $2, $3)
-       AND (e.epoch < (SELECT max(l.epoch) FROM log_epoch l) OR e.xid < pg_snapshot_xmin(pg_current_snapshot()))
-       AND ($4::text[] IS NULL OR split_part(e.stream, '-', 1) = ANY ($4))
-       AND ($5::integer IS NULL OR e.company_id = $5)
-     ORDER BY e.epoch, e.xid, e.position LIMIT $6
-"""
-END_OF_LOG = """
+READ_LOG = "SELECT * FROM read_log($1, $2, $3, $4, $5, $6, $7)"
+END_OF_EPOCH = """
     SELECT e.epoch, e.xid, e.position FROM events e
-     WHERE e.epoch < (SELECT max(l.epoch) FROM log_epoch l) OR e.xid < pg_snapshot_xmin(pg_current_snapshot())
+     WHERE e.epoch = $1
+       AND ($1 < (SELECT max(l.epoch) FROM log_epoch l) OR e.xid < pg_snapshot_xmin(pg_current_snapshot()))
      ORDER BY e.epoch DESC, e.xid DESC, e.position DESC LIMIT 1
 """
 NO_END = 2**31 - 1
@@ -166,21 +158,38 @@ async def read_stream(
 async def read_page(
     pool: asyncpg.Pool | asyncpg.Connection,
     after: Cursor,
+    current_epoch: int,
     *,
     categories: Sequence[str] | None = None,
     company_id: int | None = None,
     limit: int = PAGE,
     payloads: bool = True,
 ) -> list[asyncpg.Record]:
-    """Return the next rows of the log after a cursor, in order."""
+    """Return the next rows of the log after a cursor, in order; fewer than ``limit`` only at the end of the log."""
     wanted = None if categories is None else list(categories)
-    return await pool.fetch(READ_LOG, after.epoch, after.xid, after.position, wanted, company_id, limit, payloads)
+    found: list[asyncpg.Record] = []
+    while True:
+        left = limit - len(found)
+        found += await pool.fetch(READ_LOG, after.epoch, after.xid, after.position, wanted, company_id, left, payloads)
+        if len(found) >= limit or after.epoch >= current_epoch:
+            return found
+        after = Cursor(after.epoch + 1, 0, 0)
+
+
+async def end_of_log(pool: asyncpg.Pool, current_epoch: int) -> Cursor:
+    """Return the place of the last event that readers can see."""
+    for epoch in range(current_epoch, 0, -1):
+        row = await pool.fetchrow(END_OF_EPOCH, epoch)
+        if row is not None:
+            return Cursor(*row)
+    return START
 
 
 async def read_log(
     pool: asyncpg.Pool,
     keyring: Keyring,
     after: Cursor,
+    current_epoch: Callable[[], int],
     *,
     categories: Sequence[str] | None = None,
     company_id: int | None = None,
@@ -189,7 +198,15 @@ async def read_log(
 ) -> AsyncIterator[Recorded]:
     """Yield the events of the log after a cursor, in order, up to its end as it is when reached. Memory: one page."""
     while True:
-        rows = await read_page(pool, after, categories=categories, company_id=company_id, limit=page, payloads=payloads)
+        rows = await read_page(
+            pool,
+            after,
+            current_epoch(),
+            categories=categories,
+            company_id=company_id,
+            limit=page,
+            payloads=payloads,
+        )
         for event in await recorded(rows, keyring):
             yield event
         if len(rows) < page:

@@ -98,7 +98,7 @@ class EventStore:
             self.settings.database_url,
             min_size=1,
             max_size=self._pool_size,
-            init=check_log,
+            init=self._check,
             server_settings=server_settings(self.role, self.companies, self.application),
             max_inactive_connection_lifetime=60,
         )
@@ -130,6 +130,12 @@ class EventStore:
 
     async def _connect(self) -> asyncpg.Connection:
         return await connect(self.settings.database_url, self.role, self.companies, self.application)
+
+    async def _check(self, connection: asyncpg.Connection) -> None:
+        self.epoch = await check_log(connection)
+
+    def _current_epoch(self) -> int:
+        return self.epoch
 
     async def _connect_checked(self) -> tuple[asyncpg.Connection, int]:
         connection = await self._connect()
@@ -201,19 +207,24 @@ class EventStore:
     ) -> AsyncIterator[read.Recorded]:
         """Iterate over the whole log, or some categories or one company of it, in order, from a cursor on."""
         return read.read_log(
-            self.pool, self.keyring, after, categories=categories, company_id=company_id, payloads=payloads
+            self.pool,
+            self.keyring,
+            after,
+            self._current_epoch,
+            categories=categories,
+            company_id=company_id,
+            payloads=payloads,
         )
 
     def subscribe(
         self, after: Cursor = START, *, categories: Sequence[str] | None = None, company_id: int | None = None
     ) -> Subscription:
         """Follow the log from a cursor on, for ever."""
-        return Subscription(self.pool, self.keyring, self.listener, after, categories, company_id)
+        return Subscription(self.pool, self.keyring, self.listener, after, self._current_epoch, categories, company_id)
 
     async def end_of_log(self) -> Cursor:
         """Return the place of the last event that readers can see."""
-        row = await self.pool.fetchrow(read.END_OF_LOG)
-        return START if row is None else Cursor(*row)
+        return await read.end_of_log(self.pool, self.epoch)
 
     async def _encode(self, append: Append, meta: Meta) -> Entry:
         if not STREAM_NAME.match(append.stream) or len(append.stream) > MAX_STREAM_NAME:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 import structlog
@@ -29,12 +29,14 @@ class Subscription:
         keyring: Keyring,
         listener: Listener,
         after: Cursor,
+        current_epoch: Callable[[], int],
         categories: Sequence[str] | None = None,
         company_id: int | None = None,
     ) -> None:
         self._pool = pool
         self._keyring = keyring
         self._listener = listener
+        self._current_epoch = current_epoch
         self._categories = None if categories is None else frozenset(categories)
         self._company_id = company_id
         self._wake: asyncio.Event | None = None
@@ -65,6 +67,7 @@ class Subscription:
             rows = await read_page(
                 self._pool,
                 self.cursor,
+                self._current_epoch(),
                 categories=None if self._categories is None else sorted(self._categories),
                 company_id=self._company_id,
                 limit=PAGE,

@@ -2,7 +2,7 @@
 
 A projection lives in two files of its name: ``NAME.sql`` makes its tables and its function ``fold_NAME(batch event[])``, and
 its entry in :mod:`projections.registry` says the rest. To change its tables or its fold, raise its version: the next
-``projections.setup.prepare`` builds the new one beside the old one and swaps them.
+``daemons.prepare.prepare`` builds the new one beside the old one and swaps them.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def _fold(
     *,
     until: datetime | None = None,
     alone: bool = False,
-    stop_below: int = BATCH,
+    stop_below: int = 1,
 ) -> int:
     names = [projection.name for projection in projections]
     row = connection.execute("SELECT last_value FROM event_position").fetchone()

@@ -43,13 +43,13 @@ BEGIN
     INSERT INTO due AS t (run_template_id, company_id, next_due, last_due)
     SELECT l.id, l.company_id, (l.moves[cardinality(l.moves)]->>'next_due')::timestamptz, l.last_due
       FROM (
-        SELECT (b.data->>'run_template_id')::integer AS id, b.company_id,
+        SELECT (b.data->>'run_template_id')::integer AS id, min(b.company_id) AS company_id,
                array_agg(b.data ORDER BY b.epoch, b.xid, b.position) AS moves,
                max((b.data->>'due')::timestamptz) FILTER (WHERE b.type = 'JobScheduled') AS last_due
           FROM unnest(batch) b
          WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')
             OR b.type = 'JobScheduled' AND b.data ? 'next_due'
-         GROUP BY 1, 2) l
+         GROUP BY 1) l
     ON CONFLICT (run_template_id) DO UPDATE
        SET next_due = excluded.next_due, last_due = coalesce(excluded.last_due, t.last_due);
 END

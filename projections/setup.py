@@ -8,31 +8,25 @@ from psycopg import sql
 from projections.projection import Projection
 from projections.rebuild import OWNER_OPTIONS, rebuild
 from projections.registry import ALL
-from schema.migrate import migrate
 
 LOCK = 0x4D46_0002
 """Key of the advisory lock that making read models holds."""
 
 
-def prepare(owner_url: str) -> list[str]:
-    """Migrate the database, then make the read models that are missing and rebuild those of an older version.
+def install_all(owner_url: str) -> list[str]:
+    """Make the read models that are missing and rebuild those of an older version.
 
     Parameters
     ----------
     owner_url : str
-        PostgreSQL URL of a login that is a member of ``multiflexi_owner``.
+        PostgreSQL URL of a login that is a member of ``multiflexi_owner``; the database is migrated.
 
     Returns
     -------
     list[str]
         What was done, a line each.
-
-    Raises
-    ------
-    schema.errors.SchemaError
-        The database cannot be migrated.
     """
-    done = [f"migration {name}" for name in migrate(owner_url)]
+    done: list[str] = []
     with psycopg.connect(owner_url, autocommit=True, options=OWNER_OPTIONS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         stored = dict(connection.execute("SELECT name, version FROM projections").fetchall())

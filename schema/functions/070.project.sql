@@ -1,8 +1,8 @@
 -- Folds the next events of the log into projections that stand at the same place, and moves them on, in one transaction.
 -- Unqualified names: a rebuild or a replay puts a schema of its own before this one in the search path.
 -- Takes: the projections, how many events at most, until which recording time (NULL: all), and whether the caller holds off
---   all appends, so that events may be read up to the very end. Returns: how many events were read; fewer than asked for
---   means that the end is reached.
+--   all appends, so that events may be read up to the very end. Returns: how many events were read; 0 means that the end is
+--   reached.
 -- Raises: object_not_in_prerequisite_state when the projections do not stand at the same place.
 CREATE OR REPLACE FUNCTION project(p_names text[], p_limit integer, p_until timestamptz DEFAULT NULL, p_alone boolean DEFAULT false)
 RETURNS integer LANGUAGE plpgsql AS $$
@@ -12,18 +12,21 @@ DECLARE
     batch event[];
     fold text;
     last event;
+    newest_epoch smallint;
 BEGIN
     PERFORM FROM projections p WHERE p.name = ANY (p_names) ORDER BY p.name FOR UPDATE;
     SELECT DISTINCT p.epoch, p.xid, p.position INTO STRICT place FROM projections p WHERE p.name = ANY (p_names);
-    SELECT array_agg(ROW(e.epoch, e.xid, e.position, e.stream, e.version, e.type, e.company_id, e.time, e.data, e.meta)::event
-                     ORDER BY e.epoch, e.xid, e.position)
+    SELECT max(l.epoch) INTO newest_epoch FROM log_epoch l;
+    WHILE place.epoch < newest_epoch AND NOT EXISTS (
+        SELECT FROM events x WHERE x.epoch = place.epoch AND (x.xid, x.position) > (place.xid, place.position)
+    ) LOOP
+        place.epoch := place.epoch + 1;
+        place.xid := '0';
+        place.position := 0;
+    END LOOP;
+    SELECT array_agg(ROW(e.epoch, e.xid, e.position, e.stream, e.version, e.type, e.company_id, e.time, e.data, e.meta)::event)
       INTO batch
-      FROM (SELECT * FROM events x
-             WHERE (x.epoch, x.xid, x.position) > (place.epoch, place.xid, place.position)
-               AND (p_alone OR x.epoch < (SELECT max(l.epoch) FROM log_epoch l)
-                    OR x.xid < pg_snapshot_xmin(pg_current_snapshot()))
-               AND (p_until IS NULL OR x.time <= p_until)
-             ORDER BY x.epoch, x.xid, x.position LIMIT p_limit) e;
+      FROM read_log(place.epoch, place.xid, place.position, NULL, NULL, p_limit, false, p_until, p_alone) e;
     IF batch IS NULL THEN
         RETURN 0;
     END IF;

@@ -23,7 +23,7 @@ STANDING = (
     "SELECT name, version, epoch, xid, position FROM projections WHERE NOT inline ORDER BY epoch, xid, position, name"
 )
 PROJECT = "SELECT project($1, $2)"
-MAKE_PARTITIONS = "SELECT count(*) FROM ensure_partitions(now(), 12)"
+MAKE_PARTITIONS = "SELECT count(*) FROM ensure_partitions(now() - interval '1 month', 13)"
 FORGET_KEYS = "DELETE FROM idempotency_keys WHERE time < now() - interval '30 days'"
 HOUSEKEEPING_EVERY = 3600.0
 

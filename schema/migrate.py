@@ -50,7 +50,7 @@ def migrate(owner_url: str) -> list[str]:
             prepare_owner(connection)
             applied = apply_migrations(owner_url)
             apply_functions(connection)
-            connection.execute("SELECT ensure_partitions(now(), 12)")
+            connection.execute("SELECT ensure_partitions(now() - interval '1 month', 13)")
             return applied
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseRefusedError(

@@ -20,6 +20,13 @@ BEGIN
             EXECUTE format('GRANT %I TO %I', wanted, current_user);
         END IF;
     END LOOP;
+    BEGIN
+        -- So that status can name the session that holds back readers of the log.
+        GRANT pg_read_all_stats TO multiflexi_owner;
+    EXCEPTION
+        WHEN insufficient_privilege THEN
+            RAISE NOTICE 'multiflexi_owner is not a member of pg_read_all_stats: status cannot name who holds back readers';
+    END;
     EXECUTE format('GRANT CREATE ON DATABASE %I TO multiflexi_owner', current_database());
 END
 $$;

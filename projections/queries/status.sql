@@ -11,14 +11,8 @@ SELECT p.name, p.version, p.inline, p.epoch, p.xid, p.position, p.event_time, p.
  ORDER BY p.inline DESC, p.name
 
 -- name: horizon
--- The backend whose transaction holds back readers of the log, if any holds them back: its process id, login, name, state,
--- seconds since its transaction began, and what it ran last.
-SELECT a.pid, a.usename, a.application_name, a.state, extract(epoch FROM clock_timestamp() - a.xact_start)::double precision AS seconds,
-       left(a.query, 200) AS query
-  FROM pg_stat_activity a
- WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_xid IS NOT NULL
-   AND a.xact_start < clock_timestamp() - interval '1 second'
- ORDER BY a.xact_start LIMIT 1
+-- The session whose transaction holds back readers of the log, if one does: see log_horizon().
+SELECT h.pid, h.login, h.application, h.state, h.seconds, h.query FROM log_horizon() h
 
 -- name: daemons
 -- Daemons and their last sign of life.

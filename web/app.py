@@ -1,0 +1,98 @@
+"""The application: routes, and what stands before and behind all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from litestar import Litestar, Router, get
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.response import Redirect
+
+from eventstore.settings import Settings
+from web import failures
+from web.api import health
+from web.assets import Assets
+from web.database import Database
+from web.live import Hub, Snapshots
+from web.pages import dashboard, static
+from web.preferences import KeepPreferences
+from web.rendering import Renderer
+from web.security import SecurityHeaders
+from web.site import Site, site_of
+from web.view import BASE, view_of
+
+PAGES = (dashboard, static, health)
+
+
+def create_app(settings: Settings) -> Litestar:
+    """Return the application.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the database is, and the master key. The database need not be there yet.
+    """
+    assets = Assets()
+    number = program_version()
+    database = Database(settings)
+    site = Site(database, Hub(database), Snapshots(), Renderer(assets, number), assets, number)
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        async with site.database, site.hub:
+            yield
+
+    return Litestar(
+        route_handlers=[home, favicon, Router(BASE, route_handlers=[h for each in PAGES for h in each.HANDLERS])],
+        dependencies={"site": Provide(site_of), "view": Provide(view_of)},
+        state=State({"site": site}),
+        lifespan=[lifespan],
+        middleware=[SecurityHeaders(), KeepPreferences()],
+        csrf_config=CSRFConfig(
+            secret=csrf_secret(settings),
+            cookie_name="multiflexi_csrf",
+            cookie_path=BASE,
+            cookie_httponly=True,
+            cookie_samesite="strict",
+        ),
+        exception_handlers=failures.HANDLERS,
+        openapi_config=None,
+        debug=False,
+        logging_config=None,
+        signature_namespace={"State": State},
+    )
+
+
+@get("/", exclude_from_csrf=True)
+async def home() -> Redirect:
+    """Lead to the dashboard."""
+    return Redirect(f"{BASE}/", status_code=302)
+
+
+@get("/favicon.ico", exclude_from_csrf=True)
+async def favicon(site: Site) -> Redirect:
+    """Lead to the sign of the program, for browsers that ask for it here."""
+    return Redirect(f"{BASE}/static/{site.assets.name('logo.svg')}", status_code=302)
+
+
+def csrf_secret(settings: Settings) -> str:
+    """Return the secret that signs tokens of forms: the same in all processes that share a master key."""
+    if not settings.master_key:
+        return secrets.token_hex(32)
+    return hmac.new(settings.master_key.encode(), b"multiflexi web forms", hashlib.sha256).hexdigest()
+
+
+def program_version() -> str:
+    """Return the version of the program."""
+    try:
+        return version("multiflexi")
+    except PackageNotFoundError:
+        return "development"
+

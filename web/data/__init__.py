@@ -1,0 +1,1 @@
+"""What pages show, read into plain structures; the JSON beside a page is the same structure."""

@@ -1,0 +1,89 @@
+"""Answers when something went wrong: a page for people, ``application/problem+json`` (RFC 9457) for programs."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import asyncpg
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from eventstore.errors import DatabaseUnavailableError
+from web.access import AnyRequest
+from web.errors import UnavailableError, WebError
+from web.rendering import page
+from web.site import site_in
+from web.view import View
+from web.words import N_
+
+TITLES = {
+    400: N_("This address is not right"),
+    403: N_("This was not allowed"),
+    404: N_("There is nothing here"),
+    405: N_("This was not allowed"),
+    409: N_("This could not be done"),
+    413: N_("This was too large"),
+    500: N_("Something went wrong on our side"),
+    503: N_("The database is away"),
+}
+RETRY_AFTER = 2
+"""Seconds after which a page without database looks again."""
+
+log = structlog.get_logger(__name__)
+
+
+def web_error(request: AnyRequest, error: WebError) -> Response[object]:
+    """Answer an error of ours."""
+    return _answer(request, error.status, str(error))
+
+
+def database_away(request: AnyRequest, error: Exception) -> Response[object]:
+    """Answer when the database went away while it was used."""
+    log.warning("the database went away", error=str(error))
+    return _answer(request, UnavailableError.status, str(error))
+
+
+def http_error(request: AnyRequest, error: HTTPException) -> Response[object]:
+    """Answer an error that the framework found: no such route, a wrong method, a form without its token."""
+    return _answer(request, error.status_code, error.detail)
+
+
+def unexpected(request: AnyRequest, error: Exception) -> Response[object]:
+    """Answer a fault of ours: the log has its traceback, the user a number to find it by."""
+    log.error("a request failed", path=request.url.path, method=request.method, exc_info=error)
+    return _answer(request, 500, "")
+
+
+def _answer(request: AnyRequest, status: int, detail: str) -> Response[object]:
+    headers = {"retry-after": str(RETRY_AFTER)} if status == UnavailableError.status else {}
+    title = TITLES.get(status) or HTTPStatus(status).phrase
+    if not _wants_page(request):
+        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
+    site = site_in(request)
+    view = View.plain(request)
+    html = site.renderer.render(
+        "failure.html", view, status=status, title=title, detail=detail, retry=RETRY_AFTER if headers else None
+    )
+    answer = page(html, status)
+    for name, value in headers.items():
+        answer.set_header(name, value)
+    return answer  # type: ignore[return-value]
+
+
+def _wants_page(request: AnyRequest) -> bool:
+    accept = request.headers.get("accept", "")
+    path = request.url.path
+    return not path.endswith((".json", "/health", "/live")) and ("text/html" in accept or "json" not in accept)
+
+
+HANDLERS = {
+    WebError: web_error,
+    DatabaseUnavailableError: database_away,
+    asyncpg.InterfaceError: database_away,
+    asyncpg.PostgresConnectionError: database_away,
+    asyncpg.OperatorInterventionError: database_away,
+    HTTPException: http_error,
+    Exception: unexpected,
+}

@@ -1,0 +1,27 @@
+"""``/multiflexi/static/``: files that browsers load."""
+
+from __future__ import annotations
+
+from litestar import Response, get
+
+from web.access import AnyRequest
+from web.assets import FOREVER
+from web.errors import NotFoundError
+from web.site import Site
+
+
+@get("/static/{name:str}", exclude_from_csrf=True)
+async def file(request: AnyRequest, site: Site, name: str) -> Response[bytes]:
+    """Return a file by its final name."""
+    asset = site.assets.find(name)
+    if asset is None:
+        raise NotFoundError(f"There is no file {name}.")
+    headers = {"cache-control": FOREVER, "vary": "accept-encoding"}
+    content = asset.content
+    if asset.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        content = asset.gzipped
+        headers["content-encoding"] = "gzip"
+    return Response(content, media_type=asset.media_type, headers=headers)
+
+
+HANDLERS = (file,)

@@ -1,0 +1,6 @@
+// Starts what a page has. Pages work without scripts: everything here adds to them.
+import "./js/preferences.js";
+import "./js/menu.js";
+import "./js/times.js";
+import "./js/live.js";
+import "./js/chart.js";

@@ -1,0 +1,168 @@
+"""Words for what the events name by codes: states, outcomes, exit codes, actors, intervals.
+
+Words are marked with ``N_`` where they stand, and translated where they are shown.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+Translate = Callable[[str], str]
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name that gettext tools look for
+    """Mark a text for translation."""
+    return text
+
+
+class Status(NamedTuple):
+    """How the state or outcome of a job is shown.
+
+    Attributes
+    ----------
+    kind : str
+        ``success``, ``warning``, ``failed``, ``running``, ``queued`` or ``cancelled``: colour and icon.
+    label : str
+        Word, to be translated.
+    """
+
+    kind: str
+    label: str
+
+
+STATUSES: Mapping[str, Status] = {
+    "queued": Status("queued", N_("Queued")),
+    "running": Status("running", N_("Running")),
+    "cancelled": Status("cancelled", N_("Cancelled")),
+    "success": Status("success", N_("Succeeded")),
+    "warning": Status("warning", N_("Warning")),
+    "failure": Status("failed", N_("Failed")),
+    "not_found": Status("failed", N_("Not found")),
+    "killed": Status("failed", N_("Killed")),
+    "timeout": Status("failed", N_("Timed out")),
+    "lost": Status("failed", N_("Lost")),
+}
+
+EXIT_CODES: Mapping[int, str] = {
+    -1: N_("The application asks to be run again later"),
+    0: N_("Success"),
+    1: N_("Warning: the work was done, something deserves a look"),
+    2: N_("Wrong usage of the command line"),
+    126: N_("The program was found, but may not be executed"),
+    127: N_("The program was not found"),
+    255: N_("Failure"),
+}
+"""What exit codes mean unless the application says otherwise (system overview; POSIX shell, 2.8.2)."""
+
+EVENTS: Mapping[str, str] = {
+    "JobScheduled": N_("Put into the queue"),
+    "JobStarted": N_("Started"),
+    "JobFinished": N_("Finished"),
+    "JobCancelled": N_("Cancelled"),
+}
+
+INTERVALS: Mapping[str, str] = {
+    "n": N_("Manually"),
+    "i": N_("Every minute"),
+    "h": N_("Hourly"),
+    "d": N_("Daily"),
+    "w": N_("Weekly"),
+    "m": N_("Monthly"),
+    "y": N_("Yearly"),
+    "c": N_("By cron"),
+}
+
+ACTORS: Mapping[str, str] = {
+    "system": N_("System"),
+    "daemon:scheduler": N_("Scheduler"),
+    "daemon:executor": N_("Executor"),
+    "daemon:eventor": N_("External event"),
+    "user:web": N_("Web interface"),
+    "user:cli": N_("Command line"),
+    "cli": N_("Command line"),
+}
+
+DAEMONS: Mapping[str, str] = {
+    "projector": N_("Projector"),
+    "scheduler": N_("Scheduler"),
+    "executor": N_("Executor"),
+    "eventor": N_("Eventor"),
+    "monitor": N_("Monitor"),
+}
+
+FILTERS: Mapping[str, str] = {
+    "running": N_("Running"),
+    "queued": N_("Queued"),
+    "success": N_("Succeeded"),
+    "warning": N_("Warning"),
+    "failed": N_("Failed"),
+    "cancelled": N_("Cancelled"),
+}
+"""What lists of jobs can be narrowed to, in the order in which it is offered."""
+
+
+def status(state: str | None, outcome: str | None) -> Status:
+    """Return how a job is shown; an outcome that is not known here counts as a failure of that name.
+
+    Examples
+    --------
+    >>> status("finished", "success").kind, status("running", None).kind, status("finished", "exploded")
+    ('success', 'running', Status(kind='failed', label='exploded'))
+    """
+    code = outcome or state or "queued"
+    return STATUSES.get(code) or Status("failed", code)
+
+
+def exit_meaning(code: int | None, definition: Mapping[str, Any] | None, language: str, translate: Translate) -> str:
+    """Return what an exit code means: as the application's definition says, else in general.
+
+    Parameters
+    ----------
+    code : int or None
+        The exit code.
+    definition : Mapping[str, Any] or None
+        Definition of the application; its ``exitCodes`` map codes to ``{"description": text or {language: text}}``.
+    language : str
+        Language of the description.
+    translate : Translate
+        Translates a word of ours.
+    """
+    if code is None:
+        return ""
+    stated = ((definition or {}).get("exitCodes") or {}).get(str(code))
+    if isinstance(stated, Mapping) and (text := localized(stated.get("description"), language)):
+        return text
+    if code in EXIT_CODES:
+        return translate(EXIT_CODES[code])
+    if 128 < code < 128 + signal.NSIG:
+        try:
+            return translate(N_("Ended by signal {name}")).format(name=signal.Signals(code - 128).name)
+        except ValueError:
+            return translate(N_("Ended by signal {name}")).format(name=code - 128)
+    return translate(N_("Failure told by the application"))
+
+
+def localized(value: object, language: str) -> str:
+    """Return a text of a definition, which is plain or a mapping of languages to texts.
+
+    Examples
+    --------
+    >>> localized({"en": "Digest", "cs": "Přehled"}, "cs"), localized("Digest", "cs"), localized(None, "cs")
+    ('Přehled', 'Digest', '')
+    """
+    if isinstance(value, Mapping):
+        texts: Mapping[Any, Any] = value
+        return str(texts.get(language) or texts.get("en") or next(iter(texts.values()), ""))
+    return value if isinstance(value, str) else ""
+
+
+def actor(name: str | None, translate: Translate) -> str:
+    """Return who did something, for people."""
+    if not name:
+        return "–"
+    if name in ACTORS:
+        return translate(ACTORS[name])
+    kind, _, rest = name.partition(":")
+    return translate(N_("User {id}")).format(id=rest) if kind == "user" and rest else name

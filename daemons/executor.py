@@ -18,6 +18,7 @@ from daemons.executors.native import NativeExecutor
 from daemons.job_run import JobRun
 from daemons.leases import LEASE, RENEW_EVERY, renew, settle_lost
 from daemons.runtime import RETRY_AFTER, Daemon, run
+from eventstore.connection import DATABASE_ERRORS
 from eventstore.listener import POLL
 from eventstore.store import EventStore
 
@@ -70,7 +71,7 @@ class Claimer:
                 wait = POLL if claimed else await self._until_next()
             except asyncpg.SerializationError:
                 continue
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("nothing claimed; the database is away", error=str(error))
                 await self._daemon.pause(RETRY_AFTER)
                 continue
@@ -117,7 +118,7 @@ class Claimer:
                     if job_id in self.running:
                         await self.running[job_id][0].fence()
                 await settle_lost(self._store, self._daemon)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("leases not renewed; the database is away", error=str(error))
             if self._daemon.stopping.is_set():
                 await asyncio.sleep(0.1)

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -24,6 +23,7 @@ from daemons.executors.interface import Ended, Executor, Launch, Run, StartError
 from daemons.job_environment import Plan, plan
 from daemons.job_output import CHUNK, OutputBuffer
 from domain.job_events import JobFinished
+from eventstore.connection import DATABASE_ERRORS
 from eventstore.errors import ConcurrencyError, DatabaseUnavailableError, EventStoreError, MasterKeyError
 from eventstore.log import Append, Meta
 from eventstore.output import key_owner
@@ -185,13 +185,13 @@ class JobRun:
         await self._insist(
             lambda: self._store.append_all(appends, meta=META, key=f"finish:{self.job_id}", fingerprint=b"")
         )
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*DATABASE_ERRORS):
             await self._store.pool.execute(DROP_LEASE, self.job_id, self._daemon_id)
 
     async def _note_process(self, command: list[str]) -> None:
         assert self._run is not None
         pid = self._run.pid
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*DATABASE_ERRORS):
             await self._store.pool.execute(
                 SET_PROCESS,
                 self.job_id,
@@ -212,7 +212,7 @@ class JobRun:
                 raise FencedError from error
             except MasterKeyError:
                 raise
-            except (DatabaseUnavailableError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (DatabaseUnavailableError, *DATABASE_ERRORS) as error:
                 log.warning("the database is away; the job runs on", job=self.job_id, error=str(error))
                 await asyncio.sleep(RETRY_AFTER)
             except EventStoreError as error:

@@ -25,12 +25,11 @@ from daemons.data_folder import DataFolderError, DataFolderInUseError
 from daemons.port import PortError
 from daemons.postgres import APP_LOGIN, OWNER_LOGIN, EmbeddedPostgres
 from daemons.postgres_part import PostgresPart
+from daemons.prepare import prepare
 from daemons.supervisor import PartError, Supervisor
 from eventstore import settings
 from eventstore.errors import SettingsError
-from projections.setup import prepare
 from schema.errors import SchemaError
-from schema.migrate import migrate
 
 PATH = "/multiflexi"
 PORT_TRIES = 5
@@ -143,7 +142,7 @@ class Launcher:
             await supervisor.start(PostgresPart(server))
             data_folder.write_connection(self.folder, server.url(APP_LOGIN), server.url(OWNER_LOGIN))
         chosen = settings.load({**self.environment, "MULTIFLEXI_DATA": str(self.folder)})
-        done = await asyncio.to_thread(_bring_up_to_date, chosen.owner_url)
+        done = await asyncio.to_thread(prepare, chosen.owner_url)
         say(f"database is up to date{f' ({len(done)} changes)' if done else ''}")
 
     async def _start_web(self, supervisor: Supervisor, number: int) -> int:
@@ -195,11 +194,6 @@ class Launcher:
         """Return the variables of all parts: our data folder, and a path to our programs (`multiflexi-probe`)."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{self.environment.get('PATH', os.defpath)}"
         return {**self.environment, "PATH": path, "MULTIFLEXI_DATA": str(self.folder), "PYTHONUNBUFFERED": "1"}
-
-
-def _bring_up_to_date(owner_url: str) -> list[str]:
-    """Migrate the database and make its read models; return what was done."""
-    return [*migrate(owner_url), *prepare(owner_url)]
 
 
 async def _finished(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:

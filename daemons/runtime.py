@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
-import asyncpg
 import msgspec
 import structlog
 
+from eventstore.connection import DATABASE_ERRORS
 from eventstore.errors import DatabaseUnavailableError, EventStoreError
 from eventstore.settings import Settings, load
 from eventstore.store import EventStore
@@ -91,10 +91,10 @@ class Daemon:
                 await store.pool.execute(
                     SIGN_OF_LIFE, self.id, self.kind, self.host, self.pid, program_version(), detail
                 )
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("no sign of life given", error=str(error))
             await self.pause(BEAT)
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*DATABASE_ERRORS):
             await store.pool.execute(FAREWELL, self.id)
 
     async def pause(self, seconds: float) -> None:
@@ -116,7 +116,7 @@ async def serve(daemon: Daemon, settings: Settings, work: Work, inline: Mapping[
                     group.create_task(daemon.show_life(store))
                     await work(store, daemon)
                     daemon.stopping.set()
-        except* (DatabaseUnavailableError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as errors:
+        except* (DatabaseUnavailableError, *DATABASE_ERRORS) as errors:
             log.warning("the database is away; trying again", error="; ".join(str(e) for e in errors.exceptions))
             await daemon.pause(RETRY_AFTER)
 

@@ -12,6 +12,9 @@ from eventstore.errors import DatabaseUnavailableError, LogMovedError, SettingsE
 Role = Literal["app", "daemon", "auditor", "owner"]
 Companies = Literal["*"] | Sequence[int]
 
+DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a statement may raise: the server's refusals, and all the ways in which a connection breaks under it."""
+
 OLDEST_SERVER = 15
 """Oldest major version of PostgreSQL supported."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from eventstore.connection import DATABASE_ERRORS
 from eventstore.errors import EventStoreError
 from eventstore.notifier import CHANNEL
 
@@ -75,7 +76,7 @@ class Listener:
             lost = asyncio.Event()
             try:
                 connection = await self._connect()
-            except (OSError, asyncpg.PostgresError, EventStoreError) as error:
+            except (*DATABASE_ERRORS, EventStoreError) as error:
                 log.warning("not listening; polling meanwhile", error=str(error))
                 await asyncio.sleep(POLL)
                 continue
@@ -85,7 +86,7 @@ class Listener:
                 self.reconnections += 1
                 self._wake()
                 await lost.wait()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("listening was interrupted", error=str(error))
             finally:
                 connection.terminate()

@@ -13,6 +13,7 @@ from contextlib import suppress
 import asyncpg
 import structlog
 
+from eventstore.connection import DATABASE_ERRORS
 from eventstore.errors import EventStoreError
 
 CHANNEL = "multiflexi_events"
@@ -66,7 +67,7 @@ class Notifier:
                         connection = await self._connect()
                     categories, self._pending = self._pending, set()
                     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, ",".join(sorted(categories)))
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, EventStoreError) as error:
+                except (*DATABASE_ERRORS, EventStoreError) as error:
                     log.warning("notification not sent; listeners find the events by polling", error=str(error))
                     connection = None
                     await asyncio.sleep(RETRY_AFTER)

@@ -13,6 +13,15 @@ from eventstore.listener import POLL, Listener
 from eventstore.log import Cursor
 from eventstore.read import PAGE, Recorded, read_page, recorded
 
+BROKEN = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""How a connection breaks under a statement. What the server refuses for another reason is not a broken connection."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -72,12 +81,7 @@ class Subscription:
                 company_id=self._company_id,
                 limit=PAGE,
             )
-        except (
-            OSError,
-            asyncpg.PostgresConnectionError,
-            asyncpg.InterfaceError,
-            asyncpg.OperatorInterventionError,
-        ) as error:
+        except BROKEN as error:
             log.warning("reading the log was interrupted; going on from the cursor", error=str(error))
             await asyncio.sleep(POLL / 4)
             return []

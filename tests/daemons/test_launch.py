@@ -119,7 +119,7 @@ def test_first_run_shows_address_and_job_then_ctrl_c_leaves_nothing(start: Start
 def test_second_run_continues_with_the_same_data_and_the_same_port(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         asked = {"MULTIFLEXI_PORT": str(free.getsockname()[1])}
-    ports, keys = [], []
+    ports, keys, kept = [], [], None
     for text, variables in {"first": asked, "second": {}}.items():
         installation = start(**variables)
         ports.append(installation.line(r"ready at http://127\.0\.0\.1:(\d+)/").group(1))

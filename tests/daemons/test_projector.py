@@ -1,0 +1,42 @@
+"""The projector: what was committed is soon in the asynchronous read models, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+
+from daemons.projector import fold_all
+from projections.queries import query
+from tests.testbed.engine import engine
+from tests.testbed.postgres import Database
+from tests.testbed.stores import wait_until
+
+
+async def test_committed_events_appear_by_themselves(database: Database) -> None:
+    async with engine(database, "projector") as lab:
+        job = await lab.schedule(await lab.template())
+
+        async def there() -> bool:
+            return await lab.store.pool.fetchrow(query("job.find"), job) is not None
+
+        await wait_until(there, f"job {job} in the history", timeout=5)
+
+
+async def test_two_projectors_fold_each_event_once(database: Database) -> None:
+    async with engine(database, "projector") as lab:
+        template = await lab.template()
+        for _ in range(30):
+            await asyncio.gather(lab.schedule(template), fold_all(lab.store))
+        while await fold_all(lab.store):
+            pass
+        day = await lab.store.pool.fetchrow("SELECT sum(scheduled) AS scheduled FROM dashboard_day")
+        assert day is not None and day["scheduled"] == 30
+
+
+async def test_a_projection_of_another_version_is_left_alone(database: Database) -> None:
+    async with engine(database) as lab:
+        await lab.store.pool.execute("UPDATE projections SET version = 99 WHERE name = 'audit_trail'")
+        await lab.schedule(await lab.template())
+        while await fold_all(lab.store):
+            pass
+        assert await lab.store.pool.fetchval("SELECT count(*) FROM audit_trail") == 0
+        assert await lab.store.pool.fetchval("SELECT count(*) FROM job") == 1

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 
 from daemons import data_folder, port
 from daemons.child import Child, ChildSpec, die_with_parent
@@ -142,7 +143,10 @@ class Launcher:
             await supervisor.start(PostgresPart(server))
             data_folder.write_connection(self.folder, server.url(APP_LOGIN), server.url(OWNER_LOGIN))
         chosen = settings.load({**self.environment, "MULTIFLEXI_DATA": str(self.folder)})
-        done = await asyncio.to_thread(prepare, chosen.owner_url)
+        try:
+            done = await asyncio.to_thread(prepare, chosen.owner_url)
+        except psycopg.Error as error:
+            raise PartError(f"The database could not be brought up to date: {error}") from None
         say(f"database is up to date{f' ({len(done)} changes)' if done else ''}")
 
     async def _start_web(self, supervisor: Supervisor, number: int) -> int:

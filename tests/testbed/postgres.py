@@ -147,12 +147,10 @@ class Server:
 
     def _make_template(self) -> None:
         # Only here: tests of the server itself need no schema.
-        from projections.setup import prepare
-        from schema.migrate import migrate
+        from daemons.prepare import prepare
 
         with self._superuser() as connection:
             create_database(connection, TEMPLATE)
-        migrate(self.database(TEMPLATE).owner_url)
         prepare(self.database(TEMPLATE).owner_url)
         with self._superuser() as connection:
             # A copy is only made of a database that nobody is connected to, autovacuum included.

@@ -2,12 +2,12 @@
 
 To add an aggregate ``thing``:
 
-1. ``domain/thing_events.py``: a base ``ThingEvent(Event)`` with ``category = "thing"`` and the id ``thing_id``, and one
+1. ``domain/thing_events.py``: a base ``ThingEvent(Event)`` with ``category = "thing"`` and the id ``thing_id``, and a
    frozen struct for each event; ``eventstore.codec`` imports the module, the tests keep a stored sample of each.
 2. ``domain/thing.py``: the state ``Thing``, a base ``ThingCommand(Command)`` with the same category, one frozen struct
    for each command, ``decide(state, command)`` and ``evolve(state, event)``.
 3. An entry in :data:`ALL` below: the shell of commands then loads, folds, decides and appends for it.
-4. A sequence ``thing_id`` in a migration, and in ``commands`` what its commands need filled in (``commands.preparing``).
+4. A sequence ``thing_id`` in a migration, and what its commands need filled in (``commands.registry``).
 5. A read model in ``projections``, inline if commands must see it at once.
 """
 

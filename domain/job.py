@@ -88,7 +88,7 @@ class ScheduleJob(JobCommand, frozen=True, kw_only=True):
     company_id: int = 0
     application_id: int = 0
     application_version: str = ""
-    launched_by: str = "system"
+    launched_by: str = ""
 
 
 class StartJob(JobCommand, frozen=True, kw_only=True):
@@ -114,9 +114,10 @@ class FinishJob(JobCommand, frozen=True, kw_only=True):
 
 
 class CancelJob(JobCommand, frozen=True, kw_only=True):
-    """Take a job out of the queue before it starts."""
+    """Take a job out of the queue before it starts. With ``if_waiting`` one that started meanwhile is left alone."""
 
     reason: str | None = None
+    if_waiting: bool = False
 
 
 def decide(state: Job | None, command: JobCommand) -> list[JobEvent]:
@@ -205,7 +206,7 @@ def _schedule(state: Job | None, command: ScheduleJob) -> list[JobEvent]:
             executor=checks.one_of(command.executor or EXECUTORS[0], "executor", EXECUTORS),
             priority=checks.whole(command.priority, "priority", lowest=LOWEST_PRIORITY, highest=HIGHEST_PRIORITY),
             environment=checks.environment(command.environment),
-            launched_by=command.launched_by,
+            launched_by=command.launched_by or "system",
         )
     ]
 
@@ -247,6 +248,8 @@ def _finish(job: Job, command: FinishJob) -> list[JobEvent]:
 
 
 def _cancel(job: Job, command: CancelJob) -> list[JobEvent]:
+    if command.if_waiting and job.state != QUEUED:
+        return []
     _must_be(job, QUEUED, "be cancelled")
     return [
         JobCancelled(

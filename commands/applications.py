@@ -1,0 +1,87 @@
+"""Commands of the catalogue of applications: importing definitions, and what depends on an application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from commands.actor import Actor
+from commands.preparing import Desk, Executes, Outcome, Prepared, filled
+from domain import definition
+from domain.application import ImportApplication, RemoveApplication
+from domain.errors import StateError, ValidationError
+from domain.run_template import RemoveRunTemplate
+
+
+async def prepare_import(desk: Desk, command: ImportApplication) -> Prepared:
+    """Find the application that a definition is another version of, or give it an id."""
+    read = definition.read(command.definition)
+    row = await desk.facts.row("application_of_uuid", read.uuid)
+    found: int = row["id"] if row is not None else 0
+    application_id = command.application_id or found or (await desk.facts.allocate("application"))[0]
+    return Prepared(
+        command=filled(command, application_id=application_id),
+        fresh=not command.application_id and not found,
+        warnings=read.warnings,
+        again_when_taken=("application_uuid_key",),
+    )
+
+
+async def prepare_remove(desk: Desk, command: RemoveApplication) -> Prepared:
+    """Let the run templates that use an application go with it, or refuse while there are any."""
+    templates = await desk.facts.ids("run_templates", None, command.application_id)
+    if templates and not command.cascade:
+        raise StateError(
+            f"{len(templates)} run templates use application {command.application_id}. Remove them first, or disable "
+            "the application.",
+            field="application_id",
+            code="application_in_use",
+        )
+    return Prepared(command=command, consequences=tuple(RemoveRunTemplate(run_template_id=one) for one in templates))
+
+
+async def import_bytes(
+    shell: Executes, source: bytes | str, actor: Actor, *, key: str | None = None, source_name: str = "cli"
+) -> Outcome:
+    """Import the JSON text of a definition. ``Outcome.warnings`` tells where it leaves the format.
+
+    Raises
+    ------
+    DocumentError
+        It is no definition; the error holds every place that is wrong.
+    """
+    read = definition.read(source)
+    outcome = await shell.execute(ImportApplication(definition=read.document), actor, key=key, source=source_name)
+    # What only the text shows, such as a name given twice, is known here alone.
+    return msgspec.structs.replace(outcome, warnings=read.warnings)
+
+
+async def import_file(
+    shell: Executes, path: Path | str, actor: Actor, *, key: str | None = None, source_name: str = "cli"
+) -> Outcome:
+    """Import a definition from a file; see :func:`import_bytes`."""
+    return await import_bytes(shell, file_text(path), actor, key=key, source_name=source_name)
+
+
+def file_text(path: Path | str) -> bytes:
+    """Return the bytes of the file of a definition.
+
+    Raises
+    ------
+    ValidationError
+        There is no such file, it cannot be read, or it is too large for a definition.
+    """
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+        if size > definition.LARGEST:
+            raise ValidationError(
+                f"{file} has {size} bytes; a definition has at most {definition.LARGEST}.",
+                field="file",
+                code="definition_too_large",
+            )
+        return file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ValidationError(f"{file} cannot be read: {reason}.", field="file", code="file_unreadable") from None

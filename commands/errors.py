@@ -1,0 +1,47 @@
+"""Errors of executing commands, besides those of the domain and of the event store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from domain.errors import DomainError, TakenError
+from domain.event import Event
+from eventstore.errors import UniqueError
+
+
+class KeyReusedError(DomainError):
+    """An idempotency key was used before for another command."""
+
+    default_code = "idempotency_key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The idempotency key “{key[:80]}” was used before, for another command. Use a new key for a new command.",
+            field="idempotency_key",
+        )
+
+
+class BusyError(DomainError):
+    """Others changed the same thing again and again while a command was executed."""
+
+    default_code = "busy"
+
+
+_TAKEN = {
+    "company_slug_key": ("code", "company_code_taken", "The code “{}” is in use by another company. Choose another."),
+    "company_name_key": ("name", "company_name_taken", "The name “{}” is in use by another company. Choose another."),
+    "application_uuid_key": ("uuid", "application_uuid_taken", "There is an application with the UUID {} already."),
+    "job_queue_due_key": ("due", "job_due_taken", "There is a job for what was due at {} already."),
+}
+"""Unique constraints of inline projections: the field that each concerns, the code and the message of its error."""
+
+
+def taken(error: UniqueError, events: Iterable[Event]) -> TakenError:
+    """Return a violation of a unique constraint in the words of the domain."""
+    if error.constraint not in _TAKEN:
+        return TakenError(f"A value that must be unique is in use ({error.constraint}).")
+    field, code, message = _TAKEN[error.constraint]
+    values = (getattr(event, field, None) for event in events)
+    return TakenError(
+        message.format(next((value for value in values if value is not None), "?")), field=field, code=code
+    )

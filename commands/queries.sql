@@ -1,0 +1,66 @@
+-- What commands read besides the stream they change. All from inline read models, which stand as the log stands.
+
+-- name: allocate
+-- Ids from a sequence. $1: sequence, $2: how many.
+SELECT nextval($1::text::regclass)::integer FROM generate_series(1, $2::integer)
+
+-- name: company
+-- One company, also one that was removed. $1: id.
+SELECT c.id, c.name, c.slug, c.enabled, c.time_zone, c.removed_at IS NOT NULL AS removed, c.stream_version
+  FROM company c WHERE c.id = $1::integer
+
+-- name: company_of_code
+-- Whether another company has a code, whatever its case. $1: code, $2: company that may have it.
+SELECT c.slug FROM company c WHERE lower(c.slug) = lower($1::text) AND c.id <> $2::integer AND c.removed_at IS NULL LIMIT 1
+
+-- name: application
+-- One application, also one that was removed. $1: id.
+SELECT a.id, a.name, a.version, a.enabled, a.removed_at IS NOT NULL AS removed, a.stream_version
+  FROM application a WHERE a.id = $1::integer
+
+-- name: application_of_uuid
+-- The application with a UUID. $1: UUID.
+SELECT a.id FROM application a WHERE a.uuid = $1::text AND a.removed_at IS NULL
+
+-- name: run_template
+-- One run template with its company and its application, also one that was removed. $1: id.
+SELECT t.id, t.company_id, t.app_id AS application_id, t.executor, t.removed_at IS NOT NULL AS removed, t.stream_version,
+       c.time_zone, c.enabled AND c.removed_at IS NULL AS company_enabled, c.stream_version AS company_version,
+       a.name AS application_name, a.version AS application_version,
+       coalesce(a.enabled AND a.removed_at IS NULL, false) AS application_enabled
+  FROM run_template t
+  JOIN company c ON c.id = t.company_id
+  LEFT JOIN application a ON a.id = t.app_id
+ WHERE t.id = $1::integer
+
+-- name: run_templates
+-- Ids of run templates that are there. $1: company or NULL, $2: application or NULL.
+SELECT t.id FROM run_template t
+ WHERE t.removed_at IS NULL AND ($1::integer IS NULL OR t.company_id = $1) AND ($2::integer IS NULL OR t.app_id = $2)
+ ORDER BY t.id
+
+-- name: queued_jobs
+-- Ids of the jobs of a run template that wait. $1: run template.
+SELECT q.job_id FROM job_queue q WHERE q.run_template_id = $1::integer AND q.state = 'queued' ORDER BY q.job_id
+
+-- name: company_of_uuid
+-- A company by its UUID, also one that was removed. $1: UUID.
+SELECT c.id, c.removed_at IS NOT NULL AS removed FROM company c WHERE c.uuid = $1::text ORDER BY c.id LIMIT 1
+
+-- name: run_template_of_uuid
+-- A run template by its UUID, also one that was removed. $1: UUID.
+SELECT t.id, t.app_id AS application_id, t.removed_at IS NOT NULL AS removed FROM run_template t WHERE t.uuid = $1::text ORDER BY t.id LIMIT 1
+
+-- name: idempotency_key
+-- What a command with this key was answered. $1: key.
+SELECT k.fingerprint, k.result FROM idempotency_keys k WHERE k.key = $1::text
+
+-- name: projection
+-- Where a projection stands. $1: name.
+SELECT p.inline, p.epoch, p.xid, p.position FROM projections p WHERE p.name = $1::text
+
+-- name: run_templates_by_company_time
+-- Ids of the active run templates of a company that are due by its time zone. $1: company.
+SELECT t.id FROM run_template t
+ WHERE t.company_id = $1::integer AND t.removed_at IS NULL AND t.active AND t.interv <> 'n' AND t.document->>'time_zone' IS NULL
+ ORDER BY t.id

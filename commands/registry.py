@@ -1,0 +1,41 @@
+"""How each command is prepared. A command that is not here is executed as it is."""
+
+from __future__ import annotations
+
+from commands import applications, companies, jobs, run_templates
+from commands.preparing import Prepare, as_it_is
+from domain.application import ImportApplication, RemoveApplication
+from domain.command import Command
+from domain.company import ChangeCompany, CreateCompany, RemoveCompany
+from domain.job import CancelJob, FinishJob, ScheduleJob, StartJob
+from domain.run_template import (
+    ActivateRunTemplate,
+    ChangeRunTemplate,
+    CreateRunTemplate,
+    DeactivateRunTemplate,
+    RemoveRunTemplate,
+    RescheduleRunTemplate,
+)
+
+PREPARE: dict[type[Command], Prepare] = {
+    CreateCompany: companies.prepare_create,
+    ChangeCompany: companies.prepare_change,
+    RemoveCompany: companies.prepare_remove,
+    ImportApplication: applications.prepare_import,
+    RemoveApplication: applications.prepare_remove,
+    CreateRunTemplate: run_templates.prepare_create,
+    ChangeRunTemplate: run_templates.prepare_change,
+    ActivateRunTemplate: run_templates.prepare_change,
+    DeactivateRunTemplate: run_templates.prepare_change,
+    RescheduleRunTemplate: run_templates.prepare_change,
+    RemoveRunTemplate: run_templates.prepare_remove,
+    ScheduleJob: jobs.prepare_schedule,
+    StartJob: jobs.prepare_now,
+    FinishJob: jobs.prepare_now,
+    CancelJob: jobs.prepare_now,
+}
+
+
+def prepare_of(command: Command) -> Prepare:
+    """Return the function that prepares a command."""
+    return PREPARE.get(type(command), as_it_is)

@@ -1,0 +1,307 @@
+"""The shell around the domain: load a stream, fold it, authorise, decide, append; again if somebody was faster.
+
+::
+
+    shell = Shell(store)
+    outcome = await shell.execute(CreateCompany(name="Acme Corp"), SYSTEM, key="from-the-caller")
+    await shell.execute(ChangeCompany(company_id=outcome.id, enabled=False), SYSTEM, wait="audit_trail")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from commands.actor import Actor, authorise
+from commands.errors import BusyError, KeyReusedError, taken
+from commands.facts import Answer, Facts, SqlFacts, available
+from commands.preparing import Desk, Outcome, Prepared
+from commands.registry import prepare_of
+from commands.wait import wait_for
+from domain.aggregates import Aggregate, of_command
+from domain.command import Command
+from domain.errors import ValidationError
+from domain.event import Event
+from eventstore.errors import ConcurrencyError, IdempotencyKeyError, UniqueError
+from eventstore.log import NO_STREAM, START, Append, Appended, Meta
+from eventstore.store import EventStore
+
+ATTEMPTS = 12
+"""How often a command is decided anew when somebody else was faster."""
+
+LONGEST_KEY = 255
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One command, decided: what is to be appended to its stream."""
+
+    prepared: Prepared
+    aggregate: Aggregate
+    stream: str
+    company_id: int | None
+    version: int
+    events: tuple[Event, ...]
+
+
+class _ReplayedError(Exception):
+    """Another execution with the same key came first."""
+
+
+class Shell:
+    """Executes commands against one event store.
+
+    Parameters
+    ----------
+    store : EventStore
+        Open store; its role and companies limit what can be seen and changed.
+    facts : Facts or None
+        What commands read besides their stream; that of the store's database unless given.
+    clock, new_uuid : Callable
+        Give the moment (with a time zone) and fresh UUIDs.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        facts: Facts | None = None,
+        clock: Callable[[], datetime] | None = None,
+        new_uuid: Callable[[], str] | None = None,
+    ) -> None:
+        self.store = store
+        self.facts: Facts = SqlFacts(store.pool) if facts is None else facts
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._new_uuid = new_uuid or (lambda: str(uuid.uuid4()))
+
+    async def execute(
+        self,
+        command: Command,
+        actor: Actor,
+        *,
+        key: str | None = None,
+        source: str = "cli",
+        wait: str | Sequence[str] | None = None,
+        correlation: str | None = None,
+    ) -> Outcome:
+        """Execute a command.
+
+        Parameters
+        ----------
+        command : Command
+            What is wished.
+        actor : Actor
+            Who wishes it.
+        key : str or None
+            Idempotency key of the caller: the same command with the same key is done once and answers the same.
+        source : str
+            By what way it came: ``cli``, ``web``, ``api``, ``scheduler`` …
+        wait : str, Sequence[str] or None
+            Projections to wait for, so that the caller reads what was written.
+        correlation : str or None
+            Identifier of the undertaking that it belongs to; one of its own unless given.
+
+        Raises
+        ------
+        DomainError
+            It is refused: invalid, not found, taken, in the wrong state, forbidden, a key used for another command, or
+            others changed the same thing again and again.
+        EventStoreError
+            It could not be written; the error says what to do.
+        ProjectionLagError
+            It was written, but a projection to wait for does not show it yet.
+        """
+        (outcome,) = await self.execute_all(
+            [command], actor, key=key, source=source, wait=wait, correlation=correlation
+        )
+        return outcome
+
+    async def execute_all(
+        self,
+        commands: Sequence[Command],
+        actor: Actor,
+        *,
+        key: str | None = None,
+        source: str = "cli",
+        wait: str | Sequence[str] | None = None,
+        correlation: str | None = None,
+    ) -> list[Outcome]:
+        """Execute commands about different things as a whole, all or none; see :meth:`execute`."""
+        digest = fingerprint(commands)
+        # Keys of different actors are different keys.
+        scoped = None if key is None else f"{actor}|{_checked_key(key)}"
+        outcomes = await self._replay(commands, scoped, digest)
+        if outcomes is None:
+            meta = Meta(actor=str(actor), source=source, correlation=correlation or self._new_uuid())
+            outcomes = await self._execute(commands, actor, meta, scoped, digest)
+        for projection in [wait] if isinstance(wait, str) else wait or ():
+            await wait_for(self.store, projection, max(outcome.cursor for outcome in outcomes))
+        return outcomes
+
+    async def _execute(
+        self, commands: Sequence[Command], actor: Actor, meta: Meta, key: str | None, digest: bytes
+    ) -> list[Outcome]:
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.2)))  # noqa: S311 (spread, no secret)
+            desk = Desk(self.facts, actor, meta.source, self._clock(), self._new_uuid)
+            steps = await self._plan(desk, commands)
+            try:
+                appended = await self._append(steps, meta, key, digest)
+            except ConcurrencyError:
+                continue
+            except UniqueError as error:
+                if any(error.constraint in step.prepared.again_when_taken for step in steps):
+                    continue
+                raise taken(error, [event for step in steps for event in step.events]) from None
+            except _ReplayedError:
+                replayed = await self._replay(commands, key, digest)
+                if replayed is not None:
+                    return replayed
+                continue
+            return [_outcome(step, appended) for step in steps[: len(commands)]]
+        names = ", ".join(type(command).__name__ for command in commands)
+        raise BusyError(
+            f"Others changed the same thing {ATTEMPTS} times meanwhile ({names}). Nothing was written; try again."
+        )
+
+    async def _plan(self, desk: Desk, commands: Sequence[Command]) -> list[Step]:
+        """Decide commands and what follows from them, in this order."""
+        waiting, steps = list(commands), list[Step]()
+        while waiting:
+            step = await self._decide(desk, waiting.pop(0))
+            steps.append(step)
+            waiting.extend(step.prepared.consequences)
+        return steps
+
+    async def _decide(self, desk: Desk, command: Command) -> Step:
+        aggregate = of_command(command)
+        if company_id := getattr(command, "company_id", 0):
+            authorise(desk.actor, command, company_id)
+        prepared = await prepare_of(command)(desk, command)
+        command = prepared.command
+        stream = aggregate.stream(command.entity_id)
+        state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream)
+        company_id = _company_of(command, state)
+        if state is not None or command.creates:
+            authorise(desk.actor, command, company_id)
+        events = tuple(aggregate.decide(state, command))
+        return Step(prepared, aggregate, stream, company_id, version, events)
+
+    async def _load(self, aggregate: Aggregate, stream: str) -> tuple[Any, int]:
+        state, version = None, NO_STREAM
+        async with available():
+            async for recorded in self.store.read_stream(stream):
+                state, version = aggregate.evolve(state, recorded.event), recorded.version
+        return state, version
+
+    async def _append(self, steps: Sequence[Step], meta: Meta, key: str | None, digest: bytes) -> dict[str, Appended]:
+        changed = [
+            Append(stream=step.stream, company_id=step.company_id, events=step.events, expected=step.version)
+            for step in steps
+            if step.events
+        ]
+        if not changed:
+            return {}
+        streams = {append.stream for append in changed}
+        guards = {guard.stream: guard for step in steps if step.events for guard in step.prepared.guards}
+        held = [guard for stream, guard in guards.items() if stream not in streams]
+        try:
+            appended = await self.store.append_all([*changed, *held], meta=meta, key=key, fingerprint=digest)
+        except IdempotencyKeyError:
+            raise KeyReusedError(_own_key(key)) from None
+        if any(one.replayed for one in appended):
+            raise _ReplayedError
+        return {one.stream: one for one in appended}
+
+    async def _replay(self, commands: Sequence[Command], key: str | None, digest: bytes) -> list[Outcome] | None:
+        """Return what these commands did when they came with this key before, None if they did not."""
+        answer = None if key is None else await self.facts.answer(key)
+        if answer is None:
+            return None
+        if answer.fingerprint != digest:
+            raise KeyReusedError(_own_key(key))
+        return [await self._outcome_again(command, stream, answer) for command, stream in _streams(commands, answer)]
+
+    async def _outcome_again(self, command: Command, stream: str, answer: Answer) -> Outcome:
+        version, cursor = answer.streams.get(stream, (0, START))
+        events: list[Event] = []
+        async with available():
+            async for recorded in self.store.read_stream(stream, end=version, backwards=True):
+                if recorded.cursor.xid != cursor.xid:
+                    break
+                events.append(recorded.event)
+        return Outcome(
+            id=int(stream.rpartition("-")[2] or command.entity_id),
+            stream=stream,
+            version=version,
+            cursor=cursor,
+            events=tuple(reversed(events)),
+            replayed=True,
+        )
+
+
+def fingerprint(commands: Sequence[Command]) -> bytes:
+    """Return a digest by which the same commands are known again, whatever their executor fills in.
+
+    Examples
+    --------
+    >>> from domain.company import CreateCompany
+    >>> fingerprint([CreateCompany(name="A")]) == fingerprint([CreateCompany(name="B")])
+    False
+    """
+    digest = hashlib.sha256()
+    for command in commands:
+        digest.update(type(command).__name__.encode() + b"\0" + msgspec.json.encode(command, order="deterministic"))
+    return digest.digest()
+
+
+def _checked_key(key: str) -> str:
+    if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+        raise ValidationError(
+            f"An idempotency key has 1 to {LONGEST_KEY} printable characters.", field="idempotency_key"
+        )
+    return key
+
+
+def _own_key(scoped: str | None) -> str:
+    return (scoped or "").partition("|")[2]
+
+
+def _company_of(command: Command, state: object) -> int | None:
+    if command.category == "company":
+        return command.entity_id
+    company_id: int | None = getattr(command if state is None else state, "company_id", None)
+    return company_id
+
+
+def _outcome(step: Step, appended: dict[str, Appended]) -> Outcome:
+    done = appended.get(step.stream)
+    return Outcome(
+        id=step.prepared.command.entity_id,
+        stream=step.stream,
+        version=step.version if done is None else done.version,
+        cursor=START if done is None else done.cursor,
+        events=step.events,
+        warnings=step.prepared.warnings,
+    )
+
+
+def _streams(commands: Sequence[Command], answer: Answer) -> list[tuple[Command, str]]:
+    """Return each command with its stream, as it was when the key was first used."""
+    known = {id(command): of_command(command).stream(command.entity_id) for command in commands if command.entity_id}
+    rest = [stream for stream in answer.streams if stream not in known.values()]
+    found: list[tuple[Command, str]] = []
+    for command in commands:
+        stream = known.get(id(command))
+        if stream is None:
+            stream = next((one for one in rest if one.startswith(f"{command.category}-")), f"{command.category}-0")
+            rest = [one for one in rest if one != stream]
+        found.append((command, stream))
+    return found

@@ -87,7 +87,7 @@ class Claimer:
             CLAIM, self._daemon.id, self._daemon.host, list(self._executors), free, LEASE
         )
         for row in rows:
-            job = JobRun(self._store, self._daemon.id, self._executors["Native"], row)
+            job = JobRun(self._store, self._daemon.id, self._executors["Native"], dict(row))
             task = asyncio.create_task(job.perform(), name=f"job {job.job_id}")
             self.running[job.job_id] = (job, task)
             task.add_done_callback(lambda done, job_id=job.job_id: self._ended(job_id, done))

@@ -1,7 +1,8 @@
 """The environment and the command line of a job, from its definition and its configuration.
 
-Later layers win: the program's own variables, defaults of the definition, the run template, the one-off values of the job.
-The command line is never given to a shell: it is split first and filled in afterwards, so no value can add an argument.
+Later layers win: the program's own variables, defaults of the definition, the run template, the one-off values of the
+job. The command line is never given to a shell: it is split first and filled in afterwards, so no value can add an
+argument.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def base_environment(folder: Path) -> dict[str, str]:
-    """Return what every job has: a path that finds the program's own applications, its folder as home and for temporary files."""
+    """Return what every job has:
+
+    a path that finds the program's own applications, its folder as home and for temporary files.
+    """
     own = str(Path(sys.executable).parent)
     return {
         "PATH": f"{own}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -1,8 +1,8 @@
 """Captured output of one job on its way into the log: masked, coalesced, counted, limited.
 
-Bytes are gathered and appended as one event when there are 64 KiB of them or 200 ms have passed (the first after 20 ms, so
-that a live view moves at once). While an append is under way, more is gathered; beyond a bound nothing more is read from the
-process, so memory does not grow.
+Bytes are gathered and appended as one event when there are 64 KiB of them or 200 ms have passed (the first after 20 ms,
+so that a live view moves at once). While an append is under way, more is gathered; beyond a bound nothing more is read
+from the process, so memory does not grow.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ class OutputBuffer:
         return told[0], told[1]
 
     def take_append(self, key: DataKey) -> Append | None:
-        """Return an append of what is gathered, or None if there is nothing; it must be appended before the next is taken."""
+        """Return an append of what is gathered, or None if there is nothing; it must be appended before the next is
+        taken.
+        """
         pieces, self._pieces = self._pieces, []
         self._waiting = 0
         self._drained.set()

@@ -1,7 +1,7 @@
 """The life of one job in an executor: prepare, start, capture, finish.
 
-The last output and JobFinished are appended together. While the database is away the job runs on; its output is kept up to a
-bound, reading pauses beyond it, and all is appended when the database is back.
+The last output and JobFinished are appended together. While the database is away the job runs on; its output is kept up
+to a bound, reading pauses beyond it, and all is appended when the database is back.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -25,9 +25,12 @@ from daemons.job_output import CHUNK, OutputBuffer
 from domain.job_events import JobFinished
 from eventstore.connection import DATABASE_ERRORS
 from eventstore.errors import ConcurrencyError, DatabaseUnavailableError, EventStoreError, MasterKeyError
+from eventstore.keyring import DataKey
 from eventstore.log import Append, Meta
 from eventstore.output import key_owner
 from eventstore.store import EventStore
+
+T = TypeVar("T")
 
 META = Meta(actor="daemon:executor", source="executor")
 RETRY_AFTER = 0.5
@@ -59,7 +62,7 @@ class JobRun:
         Who holds the lease.
     executor : Executor
         How it is run.
-    job : asyncpg.Record or Mapping
+    job : Mapping[str, Any]
         A row of ``claim_jobs``.
     """
 
@@ -149,14 +152,15 @@ class JobRun:
         if append is not None:
             await self._insist(lambda: self._store.append_all([append], meta=META))
 
+    async def _output_key(self) -> DataKey:
+        company_id: int = self.job["company_id"]
+        return await self._insist(lambda: self._store.keyring.ensure(key_owner(company_id), company_id))
+
     async def _finish(self, buffer: OutputBuffer, ended: Ended) -> None:
         buffer.close()
         appends: list[Append] = []
         if buffer.waiting or buffer.filled.is_set():
-            key = await self._insist(
-                lambda: self._store.keyring.ensure(key_owner(self.job["company_id"]), self.job["company_id"])
-            )
-            if (last := buffer.take_append(key)) is not None:
+            if (last := buffer.take_append(await self._output_key())) is not None:
                 appends.append(last)
         stdout, stderr = buffer.totals()
         finished = JobFinished(
@@ -201,7 +205,7 @@ class JobRun:
                 msgspec.json.encode(command).decode(),
             )
 
-    async def _insist(self, act: Any) -> Any:
+    async def _insist(self, act: Callable[[], Awaitable[T]]) -> T:
         """Do it until the database answers; give up only when the job is no longer ours."""
         while True:
             if self._fenced:

@@ -1,7 +1,7 @@
 """Leases: renewed in one statement for all running jobs; jobs whose executor is gone are settled.
 
-A job whose lease ran out is finished as ``lost`` by whoever notices first; the version of its stream fences the old owner out.
-On the host where it ran, the process it may have left is ended first.
+A job whose lease ran out is finished as ``lost`` by whoever notices first; the version of its stream fences the old
+owner out. On the host where it ran, the process it may have left is ended first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ LOST = """
            extract(epoch FROM clock_timestamp() - q.started_at)::double precision AS seconds
       FROM job_leases l LEFT JOIN job_queue q ON q.job_id = l.job_id
      WHERE l.expires_at < clock_timestamp()
-        OR l.host = $1 AND l.daemon_id = ANY (SELECT d.id FROM daemons d WHERE d.host = $1 AND d.pid <> ALL ($2::integer[]))
+        OR l.host = $1 AND l.daemon_id = ANY (SELECT d.id FROM daemons d WHERE d.host = $1 AND d.pid <> ALL
+        ($2::integer[]))
      LIMIT 100
 """
 DROP = "DELETE FROM job_leases WHERE job_id = $1 AND daemon_id = $2"
@@ -75,7 +76,7 @@ async def settle(store: EventStore, row: asyncpg.Record) -> None:
             run_template_id=row["run_template_id"],
             outcome="lost",
             exit_code=255,
-            reason=f"The executor {row['daemon_id']} stopped giving signs of life; what the job did until then is not known.",
+            reason=f"The executor {row['daemon_id']} stopped giving signs of life; what the job did since is not known.",
             finished_at=datetime.now(UTC),
             duration=row["seconds"],
             pid=row["pid"],

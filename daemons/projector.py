@@ -1,6 +1,7 @@
 """The projector: folds new events into the asynchronous read models, and keeps the log in order.
 
-Housekeeping of the log is here too: partitions ahead of time, signed tree heads, idempotency keys that nobody repeats any more.
+Housekeeping of the log is here too: partitions ahead of time, signed tree heads, idempotency keys that nobody repeats
+any more.
 """
 
 from __future__ import annotations

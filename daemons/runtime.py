@@ -1,6 +1,7 @@
 """What every daemon does alike: log, answer signals, outlive an absent database, and show that it is alive.
 
-A daemon is a coroutine that works until it is told to stop. Its sign of life is a row in ``daemons``: state, not events.
+A daemon is a coroutine that works until it is told to stop. Its sign of life is a row in ``daemons``: state, not
+events.
 """
 
 from __future__ import annotations

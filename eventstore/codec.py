@@ -1,8 +1,8 @@
 """Events to and from JSON: the registry of types, schema versions and upcasters, and the personal fields on the way.
 
-A stored event names its type and, in its metadata, the schema version of its shape. Reading brings it up to the shape of
-today by the upcasters registered for the versions between. To change a type, raise ``schema_version`` in its class and
-register an upcaster from the version before; never change the stored shape of an existing version.
+A stored event names its type and, in its metadata, the schema version of its shape. Reading brings it up to the shape
+of today by the upcasters registered for the versions between. To change a type, raise ``schema_version`` in its class
+and register an upcaster from the version before; never change the stored shape of an existing version.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 
 import msgspec
 
-import domain.application_events
-import domain.company_events
-import domain.job_events
-import domain.run_template_events  # noqa: F401  (importing a module registers its event types)
+from domain import application_events, company_events, job_events, run_template_events
 from domain.event import ERASED, Event
 from eventstore.errors import NewerEventError, UnknownEventTypeError
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns the data of one schema version into that of the next."""
+
+_MODULES = (application_events, company_events, job_events, run_template_events)
+"""Modules that define event types: importing one registers its types."""
 
 _encoder = msgspec.json.Encoder()
 _upcasters: dict[tuple[str, int], Upcaster] = {}

@@ -66,8 +66,8 @@ async def connect(
     except asyncpg.PostgresError as error:
         if error.sqlstate in ("22023", "42501", "42704"):
             raise SettingsError(
-                f"The login of DATABASE_URL may not act as multiflexi_{role}: {error}. Migrate the database as its owner, "
-                f"then GRANT multiflexi_{role} to the login."
+                f"The login of DATABASE_URL may not act as multiflexi_{role}: {error}. Migrate the database as its "
+                f"owner, then GRANT multiflexi_{role} to the login."
             ) from error
         raise DatabaseUnavailableError(f"The database refused the connection: {error}.") from error
 
@@ -98,7 +98,7 @@ async def check_log(connection: asyncpg.Connection) -> int:
     assert row is not None
     if not row["at_home"]:
         raise LogMovedError(
-            "The log was restored into another PostgreSQL cluster, where transaction ids start anew. Stop every part of "
-            "MultiFlexi that still writes to the old one, then run `multiflexi-cli database:adopt`."
+            "The log was restored into another PostgreSQL cluster, where transaction ids start anew. Stop every part "
+            "of MultiFlexi that still writes to the old one, then run `multiflexi-cli database:adopt`."
         )
     return row["epoch"]

@@ -1,8 +1,8 @@
 """Keys of data subjects and companies: made when first needed, cached for a moment, destroyed for good.
 
-A data key encrypts the personal fields of one data subject, or the output and secrets of one company. It is stored wrapped by
-the master key. Destroying its row is what an erasure does: every ciphertext names its key, and a key that is gone reads as
-:data:`~domain.event.ERASED`.
+A data key encrypts the personal fields of one data subject, or the output and secrets of one company. It is stored
+wrapped by the master key. Destroying its row is what an erasure does: every ciphertext names its key, and a key that is
+gone reads as :data:`~domain.event.ERASED`.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 class Listener:
     """One LISTEN connection for all waiters of a process; it reconnects by itself.
 
-    A waiter is woken by a notification of a category it cares for, by a reconnection (something may have been missed), and
-    after :data:`POLL` seconds at the latest.
+    A waiter is woken by a notification of a category it cares for, by a reconnection (something may have been missed),
+    and after :data:`POLL` seconds at the latest.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:

@@ -88,8 +88,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Append(msgspec.Struct, frozen=True, kw_only=True):
     """Events for one stream, and the version it must have.
 
-    No events make a guard: the append goes ahead only if the stream is at the expected version. ``payloads`` holds the raw
-    bytes of each event that has some, in the order of the events.
+    No events make a guard: the append goes ahead only if the stream is at the expected version. ``payloads`` holds the
+    raw bytes of each event that has some, in the order of the events.
     """
 
     stream: str
@@ -100,7 +100,10 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Appended(NamedTuple):
-    """What an append did: the stream's version now, the place of its last event, and whether an earlier call had done it."""
+    """What an append did:
+
+    the stream's version now, the place of its last event, and whether an earlier call had done it.
+    """
 
     stream: str
     version: int

@@ -51,11 +51,15 @@ class MasterKey:
 
 def key_bytes(secret: str) -> bytes:
     """Return the 32 bytes of a master key: as given if it is base64 or hex of 32 bytes, else its SHA-256."""
-    for decoder in (lambda text: base64.b64decode(text, validate=True), bytes.fromhex):
+    for decode in (_from_base64, bytes.fromhex):
         try:
-            key = decoder(secret)
+            key = decode(secret)
         except (binascii.Error, ValueError):
             continue
         if len(key) == 32:
             return key
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

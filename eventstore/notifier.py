@@ -1,7 +1,7 @@
 """Tell listeners that there is something to read: coalesced, after the commit, on a connection of its own.
 
-``pg_notify`` inside an appending transaction would make all commits of the database take turns. A notification lost here
-costs a listener up to one poll, never an event.
+``pg_notify`` inside an appending transaction would make all commits of the database take turns. A notification lost
+here costs a listener up to one poll, never an event.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Output of jobs in the log: bytes, compressed, then encrypted under a key of the company.
 
-A payload is one byte that names its form, eight bytes with the id of the key, a nonce, and the AES-256-GCM ciphertext of the
-(compressed) bytes; job, channel and offset are bound in as associated data.
+A payload is one byte that names its form, eight bytes with the id of the key, a nonce, and the AES-256-GCM ciphertext
+of the (compressed) bytes; job, channel and offset are bound in as associated data.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Read events: one stream, or the whole log in an order without gaps.
 
 The order of the log is ``(epoch, xid, position)``. Of the current epoch only transactions that cannot be followed by an
-earlier one are read: those below the oldest that is still running (``pg_snapshot_xmin``). Source: PostgreSQL documentation,
-System Information Functions, pg_snapshot.
+earlier one are read: those below the oldest that is still running (``pg_snapshot_xmin``). Source: PostgreSQL
+documentation, System Information Functions, pg_snapshot.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ PAGE = 2000
 """Events read at a time."""
 
 READ_STREAM = """
-    SELECT e.epoch, e.xid, e.position, e.stream, e.version, e.type, e.company_id, e.time, e.data, e.meta, e.payload, e.hash
+    SELECT e.epoch, e.xid, e.position, e.stream, e.version, e.type, e.company_id, e.time, e.data, e.meta, e.payload,
+    e.hash
       FROM events e
      WHERE e.class = $1 AND e.stream = $2 AND e.version >= $3 AND e.version <= $4
        AND e.time >= coalesce((SELECT s.first_time FROM streams s WHERE s.stream = $2), '-infinity')
@@ -142,7 +143,9 @@ async def read_stream(
     backwards: bool = False,
     page: int = PAGE,
 ) -> AsyncIterator[Recorded]:
-    """Yield the events of a stream from version ``start`` to ``end`` (both included), or from ``end`` back to ``start``."""
+    """Yield the events of a stream from version ``start`` to ``end`` (both included), or from ``end`` back to
+    ``start``.
+    """
     low, high = start, NO_END if end is None else end
     query = READ_STREAM_BACKWARDS if backwards else READ_STREAM
     while low <= high:

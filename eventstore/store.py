@@ -13,7 +13,7 @@ Open it as an asynchronous context manager, append, read::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -237,7 +237,7 @@ class EventStore:
             else codec.encode(event)
             for event in append.events
         ]
-        payloads = list(append.payloads) if append.payloads is not None else [None] * len(data)
+        payloads: list[bytes | None] = [None] * len(data) if append.payloads is None else list(append.payloads)
         self._check_sizes(append, data, payloads)
         return Entry(
             append.stream,
@@ -250,7 +250,7 @@ class EventStore:
             payloads,
         )
 
-    async def _sealer(self, append: Append, event: Event) -> Any:
+    async def _sealer(self, append: Append, event: Event) -> Callable[[str, str, str], dict[str, Any]]:
         subjects = {event.subject_of(f) for f in type(event).personal if isinstance(getattr(event, f), str)}
         keys = {s: self.keyring.ready(s) or await self.keyring.ensure(s, append.company_id) for s in subjects}
 

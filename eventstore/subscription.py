@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 class Subscription:
     """An endless asynchronous iterator of batches of events, in the order of the log, none missed, none twice.
 
-    Use as an asynchronous context manager. ``cursor`` is the place after the last batch that was handed out: store it with
-    what the batch led to, and resume from it.
+    Use as an asynchronous context manager. ``cursor`` is the place after the last batch that was handed out: store it
+    with what the batch led to, and resume from it.
     """
 
     def __init__(

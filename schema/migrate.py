@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-from psycopg import sql
 from yoyo import get_backend, read_migrations  # pyright: ignore[reportMissingTypeStubs]
 
-from schema.errors import DatabaseRefusedError, NewerSchemaError, SchemaError
+from schema.errors import DatabaseRefusedError, NewerSchemaError
 
 FOLDER = Path(__file__).resolve().parent
 OLDEST_SERVER = 150000
@@ -73,7 +72,7 @@ def check_server(connection: psycopg.Connection) -> None:
     version = connection.info.server_version
     if version < OLDEST_SERVER:
         raise DatabaseRefusedError(
-            f"PostgreSQL {version // 10000} is not supported: MultiFlexi needs PostgreSQL 15 or newer. Upgrade the server."
+            f"PostgreSQL {version // 10000} is not supported: MultiFlexi needs PostgreSQL 15 or newer. Upgrade it."
         )
     row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     if row and row[0]:
@@ -106,7 +105,7 @@ def apply_migrations(owner_url: str) -> list[str]:
         unknown = len(applied - {migration.hash for migration in known})
         if unknown:
             raise NewerSchemaError(
-                f"The database has {unknown} migration(s) that this version of MultiFlexi does not know: a newer version "
+                f"The database has {unknown} migration(s) that this version of MultiFlexi does not know: a newer one "
                 "was here before. Install that version, or restore a backup from before it."
             )
         with backend.lock():

@@ -1,7 +1,7 @@
 """The native executor: a process of this host in a group of its own, with only its own environment.
 
-The process is watched by a pidfd in the event loop (pidfd_open(2)), its pipes by readers; no thread, no polling. What the
-process leaves behind in its group is ended with it.
+The process is watched by a pidfd in the event loop (pidfd_open(2)), its pipes by readers; no thread, no polling. What
+the process leaves behind in its group is ended with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Named SQL queries on the read models, loaded by name.
 
-Each file holds queries that begin with ``-- name: NAME`` and a sentence that says what they return. Column names are those that
-CLI and REST have always shown (``interv``, ``app_id``, ``DatCreate`` …).
+Each file holds queries that begin with ``-- name: NAME`` and a sentence that says what they return. Column names are
+those that CLI and REST have always shown (``interv``, ``app_id``, ``DatCreate`` …).
 """
 
 from __future__ import annotations

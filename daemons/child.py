@@ -112,7 +112,7 @@ class Child:
         self._write(f"[started as process {process.pid}]")
         try:
             async with asyncio.timeout(self.spec.ready_within):
-                while not await self._is_ready(process):  # noqa: ASYNC110 - nothing tells us but asking
+                while not await self._is_ready(process):  # nothing tells us but asking
                     await asyncio.sleep(0.05)
         except TimeoutError:
             await self.stop(asyncio.Event())

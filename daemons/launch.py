@@ -172,8 +172,7 @@ class Launcher:
         try:
             return msgspec.json.decode(answer, type=Demo)
         except msgspec.MsgspecError:
-            said = (errors or answer).decode(errors="replace").strip()
-            say(f"The demo data could not be made (exit code {process.returncode}):\n{said}")
+            say(f"The demo data could not be made (exit code {process.returncode}): {_reason(answer, errors)}")
             return None
 
     async def _show(self, demo: Demo) -> None:
@@ -209,6 +208,15 @@ async def _finished(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
         await process.wait()
         raise
     return output or b"", errors or b""
+
+
+def _reason(answer: bytes, errors: bytes) -> str:
+    """Return what a command says of its failure: the message of its answer, else the last line it wrote."""
+    try:
+        return str(json.loads(answer)["message"])
+    except (ValueError, KeyError, TypeError):
+        said = (errors or answer).decode(errors="replace").strip()
+        return said.rpartition("\n")[2] or "it said nothing"
 
 
 def say(text: str) -> None:

@@ -44,7 +44,7 @@ class PostgresPart:
 
     async def wait(self) -> str:
         """Wait until the server is gone."""
-        while self.server.is_running():  # noqa: ASYNC110 - it may not be our child, so nothing tells us but asking
+        while self.server.is_running():  # it may not be our child, so nothing tells us but asking
             await asyncio.sleep(_POLL)
         return "ended"
 

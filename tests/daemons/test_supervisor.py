@@ -31,7 +31,7 @@ while True:
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -254,7 +254,7 @@ async def test_log_is_put_aside_when_it_is_full(tmp_path: Path, monkeypatch: pyt
     child = Child(python("worker", "for n in range(1000): print('line', n)"), tmp_path)
     await child.start()
     await child.wait()
-    sizes = {path.name: path.stat().st_size for path in sorted(tmp_path.iterdir())}  # noqa: ASYNC240
+    sizes = {path.name: path.stat().st_size for path in sorted(tmp_path.iterdir())}
     assert list(sizes) == ["worker.log", "worker.log.1", "worker.log.2", "worker.log.3"]
     assert max(sizes.values()) <= 2000
     assert "line 999" in child.log_path.read_text()

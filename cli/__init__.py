@@ -1,1 +1,1 @@
-"""The command line."""
+"""``multiflexi-cli``: every command of the program, named ``entity:action``."""

@@ -1,0 +1,88 @@
+"""The commands there are, by name: where each is and what it does, so that only the one that is called is imported.
+
+To add a command, write it in its entity's module under ``cli/commands`` and name it here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A command: ``module.function`` under ``cli.commands``, and the first line of its help."""
+
+    place: str
+    summary: str
+
+
+COMMANDS = {
+    "application:get": Entry("application.get_application", "Show an application."),
+    "application:import-json": Entry("application_changes.import_json", "Import an application definition."),
+    "application:list": Entry("application.list_applications", "List the applications."),
+    "application:validate-json": Entry("application_changes.validate_json", "Check an application definition."),
+    "audit:head": Entry("audit.show_head", "Show a signed tree head, to be kept elsewhere."),
+    "audit:list": Entry("audit_trail.list_trail", "List who changed what and when, newest first."),
+    "audit:verify": Entry("audit.verify_log", "Recompute all hashes, trees and signatures of the log."),
+    "company:create": Entry("company_changes.create_company", "Create a company."),
+    "company:get": Entry("company.get_company", "Show a company."),
+    "company:list": Entry("company.list_companies", "List the companies."),
+    "company:remove": Entry("company_changes.remove_company", "Remove a company."),
+    "company:update": Entry("company_changes.update_company", "Change a company."),
+    "database:migrate": Entry("database.migrate_database", "Bring the database up to date."),
+    "demo:create": Entry("demo.create_demo", "Set up a demo company that probes this host, and run it once."),
+    "describe": Entry("describe.describe_commands", "Describe all commands and their options in JSON."),
+    "job:cancel": Entry("job_changes.cancel_job", "Take a job out of the queue."),
+    "job:create": Entry("job_changes.create_job", "Put a job of a run template into the queue."),
+    "job:get": Entry("job.get_job", "Show a job."),
+    "job:list": Entry("job.list_jobs", "List jobs."),
+    "job:status": Entry("job.count_jobs", "Count the jobs by how they stand."),
+    "job:watch": Entry("job_watch.watch_job", "Follow a job until it ends; exits with its exit code."),
+    "projection:list": Entry("projection.list_projections", "List the read models and how far each has come."),
+    "projection:rebuild": Entry("rebuild.rebuild_projections", "Build read models anew while the old ones serve."),
+    "replay": Entry("replay.replay_log", "Build read models as they stood at a moment."),
+    "run-template:create": Entry("run_template_changes.create_run_template", "Configure an application for a company."),
+    "run-template:get": Entry("run_template.get_run_template", "Show a run template."),
+    "run-template:list": Entry("run_template.list_run_templates", "List the run templates."),
+    "run-template:schedule": Entry("run_template_changes.schedule_run_template", "Run a template once."),
+    "status": Entry("status.show_status", "Show how the installation stands."),
+}
+
+ENTITIES = {
+    "app": "application",
+    "apps": "application",
+    "companyapp": "company-app",
+    "credtype": "credential-type",
+    "crprototype": "credential-prototype",
+    "eventrule": "event-rule",
+    "eventsource": "event-source",
+    "runtemplate": "run-template",
+    "run_template": "run-template",
+}
+"""Other names of entities."""
+
+ACTIONS = {"show": "get"}
+"""Other names of actions."""
+
+
+def canonical(name: str) -> str | None:
+    """Return the name of a command by any of its names, or None if there is none.
+
+    Examples
+    --------
+    >>> canonical("runtemplate:show"), canonical("company:list"), canonical("company:fly")
+    ('run-template:get', 'company:list', None)
+    """
+    if name in COMMANDS:
+        return name
+    entity, colon, action = name.lower().partition(":")
+    entity = ENTITIES.get(entity, entity)
+    for wanted in (action, ACTIONS.get(action, action)):
+        if (found := f"{entity}{colon}{wanted}") in COMMANDS:
+            return found
+    return None
+
+
+def entities() -> set[str]:
+    """Return the names of entities, other names included."""
+    known = {name.partition(":")[0] for name in COMMANDS if ":" in name}
+    return known | {other for other, entity in ENTITIES.items() if entity in known}

@@ -1,0 +1,153 @@
+"""What a command is made of: options in both spellings, an output, and a function that is given both.
+
+::
+
+    @command(option("company_id", type=ID, help="Only this company."), *PAGING, FIELDS_OPTION)
+    async def list_things(output: Output, options: Options) -> None:
+        \"\"\"List the things.\"\"\"
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+
+from cli.environment import read_environment
+from cli.output import Output
+from cli.values import FIELDS, ID, ORDER, Count
+
+Options = SimpleNamespace
+"""Values of the options of a command, by name."""
+
+Action = Callable[[Output, Options], Coroutine[Any, Any, int | None] | int | None]
+
+PROGRAM = "multiflexi-cli"
+
+
+def option(name: str, *shorts: str, **settings: Any) -> click.Option:
+    """Return an option that may be written with ``_`` and with ``-``.
+
+    Examples
+    --------
+    >>> option("company_id").opts
+    ['--company_id', '--company-id']
+    """
+    other = name.replace("_", "-") if "_" in name else name.replace("-", "_")
+    spellings = [f"--{name}"] if other == name else [f"--{name}", f"--{other}"]
+    return click.Option([*shorts, *spellings, name.replace("-", "_")], **settings)
+
+
+def flag(name: str, *shorts: str, **settings: Any) -> click.Option:
+    """Return an option without a value."""
+    return option(name, *shorts, is_flag=True, **settings)
+
+
+def boolean(name: str, text: str) -> click.Option:
+    """Return an option for yes or no; without a value it means yes."""
+    return option(name, type=click.BOOL, is_flag=False, flag_value=True, default=None, metavar="true|false", help=text)
+
+
+def one_id(thing: str) -> tuple[click.Parameter, click.Parameter]:
+    """Return what names one thing by its id: the option ``--id``, or the first word."""
+    return (
+        click.Argument(["number"], type=ID, required=False, metavar="[ID]"),
+        option("id", type=ID, help=f"Id of the {thing}."),
+    )
+
+
+def chosen_id(options: Options) -> int | None:
+    """Return the id that was given as option or as word.
+
+    Raises
+    ------
+    click.UsageError
+        Both were given, and they differ.
+    """
+    if options.id is not None and options.number is not None and options.id != options.number:
+        raise click.UsageError(f"Two ids were given, {options.number} and {options.id}. Give one.")
+    return options.id if options.id is not None else options.number
+
+
+def required_id(options: Options, thing: str) -> int:
+    """Return the id that was given.
+
+    Raises
+    ------
+    click.UsageError
+        None was given.
+    """
+    number = chosen_id(options)
+    if number is None:
+        raise click.UsageError(f"Which {thing}? Give its id: --id 7.")
+    return number
+
+
+FIELDS_OPTION = option("fields", type=FIELDS, help="Only these fields, with commas.")
+PAGING = (
+    option("limit", type=Count(1), metavar="N", help="At most so many."),
+    option("offset", type=Count(0), metavar="N", default=0, help="Leave out the first so many."),
+    option("order", type=ORDER, metavar="A|D", help="A: ascending by id, D: descending."),
+)
+KEY_OPTION = option(
+    "idempotency-key", metavar="KEY", help="Repeating a command with the same key does it once and answers the same."
+)
+
+
+def use_environment(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Take on the environment that a file holds before anything else looks at it."""
+    if path is not None:
+        read_environment(path)
+    return path
+
+
+def common() -> list[click.Parameter]:
+    """Return the options that every command has."""
+    formats = click.Choice(("text", "json"), case_sensitive=False)
+    return [
+        option("format", "-f", type=formats, default="text", help="Form of the answer: text (default) or json."),
+        option("verbose", "-v", count=True, help="Say more; create and update answer the whole record."),
+        flag("no-ansi", help="No colours."),
+        flag("no-interaction", "-n", hidden=True),
+        option(
+            "environment",
+            "-e",
+            type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+            is_eager=True,
+            expose_value=False,
+            callback=use_environment,
+            help="Read settings from this file of KEY=VALUE lines.",
+        ),
+    ]
+
+
+def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
+    """Make a command of a function; its docstring is the help."""
+
+    def build(action: Action) -> click.Command:
+        def callback(**values: Any) -> int:
+            output = Output(
+                json=values.pop("format") == "json",
+                verbose=values.pop("verbose"),
+                colour=not values.pop("no_ansi"),
+                fields=values.pop("fields", None),
+            )
+            values.pop("no_interaction")
+            answer = action(output, Options(**values))
+            code = asyncio.run(answer) if inspect.iscoroutine(answer) else answer
+            return code if isinstance(code, int) else 0
+
+        return click.Command(
+            None,
+            callback=callback,
+            params=[*parameters, *common()],
+            help=inspect.getdoc(action),
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        )
+
+    return build

@@ -1,0 +1,76 @@
+"""Applications of the catalogue."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
+from cli.failure import MissingError
+from cli.output import Output
+from cli.reading import reading
+
+SHOWN = ("id", "name", "version", "executable", "enabled", "DatUpdate")
+JOINED = ("tags", "requirements")
+
+
+@command(*PAGING, FIELDS_OPTION)
+async def list_applications(output: Output, options: Options) -> None:
+    """List the applications."""
+    async with reading() as reader:
+        found = await reader.rows("application.list", options.limit, options.offset, options.order == "D")
+    for row in found.rows:
+        spoken(row)
+    output.rows(found, SHOWN)
+
+
+@command(
+    *one_id("application"),
+    option("uuid", metavar="UUID", help="UUID of the application."),
+    option("name", metavar="TEXT", help="Name of the application."),
+    FIELDS_OPTION,
+)
+async def get_application(output: Output, options: Options) -> None:
+    """Show an application.
+
+    For people without its definition, unless --verbose or --fields definition asks for it.
+    """
+    number = chosen_id(options)
+    if not (number or options.uuid or options.name):
+        raise click.UsageError("Which application? Give --id, --uuid or --name.")
+    async with reading() as reader:
+        found = await reader.row("application.find", number, options.uuid and options.uuid.lower(), options.name)
+    if found is None:
+        raise MissingError("There is no such application. `multiflexi-cli application:list` shows those there are.")
+    if not (output.json or output.verbose or output.fields):
+        del found["definition"], found["names"]
+    output.record(spoken(found))
+
+
+def spoken(row: dict[str, Any]) -> dict[str, Any]:
+    """Put texts in the user's language in place of localized ones, and lists of words into one text, in place."""
+    row["description"] = in_language(row["description"])
+    for name in JOINED:
+        if isinstance(row[name], list):
+            row[name] = ",".join(str(word) for word in row[name])
+    return row
+
+
+def in_language(text: object) -> object:
+    """Return a text of a definition in the user's language, else in English, else in any.
+
+    Examples
+    --------
+    >>> in_language("Probe"), in_language({"xx": "Y"})
+    ('Probe', 'Y')
+    """
+    if not isinstance(text, Mapping):
+        return text
+    user = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    for language in (user[:2].lower(), "en"):
+        if language in text:
+            return text[language]
+    return next(iter(text.values()), None)

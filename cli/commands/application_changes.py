@@ -1,0 +1,71 @@
+"""Application definitions checked and imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import schema
+from cli.acting import acting, warn
+from cli.command import KEY_OPTION, Options, command, option
+from cli.output import Output
+from commands.actor import SYSTEM
+from commands.applications import file_text, import_bytes
+from domain import definition
+from domain.findings import DocumentError
+
+FILE_OPTION = option("file", required=True, metavar="PATH", help="JSON file with the definition; - is standard input.")
+SCHEMA = Path(schema.__file__).resolve().parent / "json" / "application.json"
+
+
+@command(FILE_OPTION, KEY_OPTION)
+async def import_json(output: Output, options: Options) -> None:
+    """Import an application definition.
+
+    An application with the same UUID is brought up to this version. What leaves the format without harm is warned of.
+    """
+    source = content(options.file)
+    async with acting() as act:
+        outcome = await import_bytes(act.shell, source, SYSTEM, key=options.idempotency_key, source_name="cli")
+    warn(outcome, output)
+    done = "was imported" if outcome.events or outcome.replayed else "is like that already; nothing was changed"
+    output.answer({"imported": outcome.id}, f"Application {outcome.id} {done}.")
+
+
+@command(FILE_OPTION)
+def validate_json(output: Output, options: Options) -> int:
+    """Check an application definition.
+
+    Nothing is imported. Exits with 0 if it can be imported and with 1 if not; every place that is wrong is named.
+    """
+    source = content(options.file)
+    document: dict[str, Any] = {"status": "success", "file": options.file, "schema": str(SCHEMA)}
+    try:
+        read = definition.read(source)
+    except DocumentError as error:
+        document |= {"status": "error", "violations": [str(finding) for finding in error.findings]}
+        if output.json:
+            output.document(document | {"message": "The definition cannot be imported."})
+        output.remark(error.message)
+        return 1
+    warnings = [str(finding) for finding in read.warnings]
+    for warning in warnings:
+        output.warn(warning)
+    more = {"warnings": warnings} if warnings else {}
+    message = "The definition can be imported."
+    output.answer({**document, "message": message, **more}, message)
+    return 0
+
+
+def content(path: str) -> bytes:
+    """Return the bytes of a file, or of standard input.
+
+    Raises
+    ------
+    ValidationError
+        It cannot be read, or is larger than any definition.
+    """
+    if path == "-":
+        return sys.stdin.buffer.read(definition.LARGEST + 1)
+    return file_text(path)

@@ -1,0 +1,55 @@
+"""Companies."""
+
+from __future__ import annotations
+
+import click
+
+from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
+from cli.failure import MissingError
+from cli.output import Output, Row
+from cli.reading import reading
+
+SHOWN = ("id", "name", "slug", "ic", "dic", "enabled", "time_zone", "DatCreate")
+
+
+def zone(row: Row) -> str | None:
+    """Return the time zone of a company."""
+    found: str | None = row["time_zone"]
+    return found
+
+
+@command(
+    option("search", metavar="TEXT", help="Only those with this in name or code, or with this IČO."),
+    *PAGING,
+    FIELDS_OPTION,
+)
+async def list_companies(output: Output, options: Options) -> None:
+    """List the companies."""
+    async with reading() as reader:
+        found = await reader.rows(
+            "company.list", None, options.limit, options.offset, options.order == "D", options.search
+        )
+        if output.shows("email", SHOWN):
+            await reader.reveal(found.rows, "company", "email")
+        output.rows(found, SHOWN, zone)
+
+
+@command(
+    *one_id("company"),
+    option("slug", metavar="CODE", help="Code of the company."),
+    option("name", metavar="TEXT", help="Name of the company."),
+    option("ic", metavar="NUMBER", help="IČO of the company."),
+    FIELDS_OPTION,
+)
+async def get_company(output: Output, options: Options) -> None:
+    """Show a company."""
+    number = chosen_id(options)
+    if not (number or options.slug or options.name or options.ic):
+        raise click.UsageError("Which company? Give --id, --slug, --name or --ic.")
+    async with reading() as reader:
+        found = await reader.row("company.find", number, options.slug, options.name, options.ic)
+        if found is None:
+            raise MissingError("There is no such company. `multiflexi-cli company:list` shows those there are.")
+        if output.shows("email", tuple(found)):
+            await reader.reveal([found], "company", "email")
+        output.record(found, zone)

@@ -1,0 +1,19 @@
+"""The database: brought up to date, or adopted after it moved to another cluster."""
+
+from __future__ import annotations
+
+from cli.command import Options, command
+from cli.output import Output
+from daemons.prepare import prepare
+from eventstore.settings import load
+
+
+@command()
+def migrate_database(output: Output, options: Options) -> None:
+    """Bring the database up to date.
+
+    Makes roles, tables, functions, policies and read models, or changes what an older version made. Safe to run twice
+    and from several places at once. Needs the owner's login (DATABASE_OWNER_URL).
+    """
+    done = prepare(load().owner_url)
+    output.answer({"done": done}, "\n".join(done) or "The database is up to date.")

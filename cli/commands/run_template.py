@@ -1,0 +1,61 @@
+"""Run templates: applications configured for companies."""
+
+from __future__ import annotations
+
+import click
+
+from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
+from cli.failure import MissingError
+from cli.finding import application_id, company_id
+from cli.output import Output, Row
+from cli.reading import reading
+from cli.values import APPLICATION, ID
+
+SHOWN = ("id", "name", "company_slug", "app_name", "interv", "cron", "active", "last_schedule", "next_schedule")
+
+
+def zone(row: Row) -> str | None:
+    """Return the time zone of a run template, its own or its company's."""
+    found: str | None = row["zone"]
+    return found
+
+
+@command(
+    option("company_id", type=ID, help="Only those of this company."),
+    option("company", metavar="CODE|ID", help="Only those of this company, by code or id."),
+    option("app_id", type=APPLICATION, help="Only those of this application, by id or UUID."),
+    option("app_uuid", metavar="UUID", help="Only those of this application, by UUID."),
+    *PAGING,
+    FIELDS_OPTION,
+)
+async def list_run_templates(output: Output, options: Options) -> None:
+    """List the run templates."""
+    async with reading() as reader:
+        found = await reader.rows(
+            "run_template.list",
+            await company_id(reader, options),
+            await application_id(reader, options),
+            options.limit,
+            options.offset,
+            options.order == "D",
+        )
+        if output.shows("note", SHOWN):
+            await reader.reveal(found.rows, "run_template", "note")
+    output.rows(found, SHOWN, zone)
+
+
+@command(*one_id("run template"), option("name", metavar="TEXT", help="Name of the run template."), FIELDS_OPTION)
+async def get_run_template(output: Output, options: Options) -> None:
+    """Show a run template."""
+    number = chosen_id(options)
+    if not (number or options.name):
+        raise click.UsageError("Which run template? Give --id or --name.")
+    async with reading() as reader:
+        found = await reader.row("run_template.find", number, options.name)
+        if found is None:
+            raise MissingError(
+                "There is no such run template. `multiflexi-cli run-template:list` shows those there are."
+            )
+        if output.shows("note", tuple(found)):
+            await reader.reveal([found], "run_template", "note")
+    output.record(found, zone)

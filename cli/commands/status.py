@@ -1,0 +1,130 @@
+"""How the installation stands."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from cli.command import Options, command
+from cli.commands.projection import standing
+from cli.output import Output
+from cli.reading import Reader, reading
+from cli.version import program_version
+
+SILENT_AFTER = 15.0
+"""Seconds without a sign of life after which a daemon counts as silent; it gives one every five."""
+
+EXPECTED = ("projector", "scheduler", "executor")
+"""Daemons that an installation needs to run jobs."""
+
+TOTALS = """
+    SELECT pg_database_size(current_database()) AS database_bytes, current_setting('server_version') AS server_version,
+           (SELECT e.position FROM events e ORDER BY e.epoch DESC, e.xid DESC, e.position DESC LIMIT 1) AS events,
+           (SELECT max(h.time) FROM tree_heads h) AS newest_tree_head
+"""
+KEYS = "SELECT count(*) AS keys FROM master_keys WHERE retired_at IS NULL"
+
+
+@command()
+async def show_status(output: Output, options: Options) -> None:
+    """Show how the installation stands.
+
+    Version, database, read models and how far behind they are, daemons and their last sign of life, jobs, the newest
+    signed tree head, and who holds back the readers of the log, if anybody does.
+    """
+    async with reading() as reader:
+        found = await collected(reader)
+    if output.json:
+        output.document(found)
+        return
+    tables = {name: found.pop(name) for name in ("projections", "daemons")}
+    holder = found.pop("horizon")
+    database, jobs = found.pop("database"), found.pop("jobs")
+    found["database"] = (
+        f"{database['server']} {database['version']}, {database['name']}, {size(database['bytes'])}, "
+        f"about {database['events']} events"
+    )
+    found |= {f"jobs {state}": number for state, number in jobs.items()}
+    found["log readers"] = held_back(holder) if holder else "not held back"
+    output.record(found)
+    output.text("")
+    output.table(("name", "version", "inline", "position", "lag", "lag_seconds"), tables["projections"])
+    output.text("")
+    if tables["daemons"]:
+        output.table(("kind", "state", "host", "pid", "version", "started_at", "seen_at", "detail"), tables["daemons"])
+    else:
+        output.text("No daemon runs: nothing is scheduled or executed.")
+
+
+async def collected(reader: Reader) -> dict[str, Any]:
+    """Return all that there is to say."""
+    figures = await reader.row("dashboard.figures", None) or {}
+    totals = (await reader.fetch(TOTALS)).rows[0]
+    daemons = (await reader.rows("status.daemons")).rows
+    for daemon in daemons:
+        daemon["state"] = "active" if daemon["silent_seconds"] < SILENT_AFTER else "silent"
+    alive = {daemon["kind"] for daemon in daemons if daemon["state"] == "active"}
+    kinds = dict.fromkeys([*EXPECTED, *(daemon["kind"] for daemon in daemons)])
+    return {
+        "version-cli": program_version(),
+        "python": platform.python_version(),
+        "os": platform.system(),
+        "database": {
+            "server": "PostgreSQL",
+            "version": totals["server_version"],
+            "name": urlsplit(reader.settings.database_url).path.lstrip("/"),
+            "bytes": totals["database_bytes"],
+            "events": totals["events"] or 0,
+        },
+        "companies": figures["companies"],
+        "apps": figures["applications"],
+        "runtemplates": figures["run_templates"],
+        "jobs": {"queued": figures["queued"], "running": figures["running"]},
+        "next_due": figures["next_due"],
+        "encryption": await encryption(reader),
+        "newest_tree_head": totals["newest_tree_head"],
+        **{kind: "active" if kind in alive else "inactive" for kind in kinds},
+        "horizon": await reader.row("status.horizon"),
+        "projections": (await standing(reader)).rows,
+        "daemons": daemons,
+        "timestamp": datetime.now(UTC),
+    }
+
+
+async def encryption(reader: Reader) -> str:
+    """Return whether keys can be opened."""
+    if not reader.settings.master_key:
+        return "broken (no master key)"
+    keys = (await reader.fetch(KEYS)).rows[0]["keys"]
+    return f"active ({keys} master key{'' if keys == 1 else 's'})" if keys else "ready (no key yet)"
+
+
+def held_back(holder: dict[str, Any]) -> str:
+    """Return a sentence about the backend that holds readers back.
+
+    Examples
+    --------
+    >>> held_back({"pid": 9, "login": "app", "application": "psql", "state": "idle in transaction",
+    ...            "seconds": 61.2, "query": "SELECT 1"})
+    'held back for 61 s by backend 9 (app, psql, idle in transaction): SELECT 1'
+    """
+    who = ", ".join(str(holder[name]) for name in ("login", "application", "state") if holder[name])
+    return f"held back for {holder['seconds']:.0f} s by backend {holder['pid'] or '-'} ({who}): {holder['query'] or ''}"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it.
+
+    Examples
+    --------
+    >>> size(12_897_484)
+    '12.3 MiB'
+    """
+    value, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.1f} {unit}"

@@ -32,9 +32,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def base_environment(folder: Path) -> dict[str, str]:
-    """Return what every job has:
+    """Return what every job has.
 
-    a path that finds the program's own applications, its folder as home and for temporary files.
+    A path that finds the program's own applications, its folder as home and for temporary files.
     """
     own = str(Path(sys.executable).parent)
     return {

@@ -96,8 +96,9 @@ class OutputBuffer:
         return told[0], told[1]
 
     def take_append(self, key: DataKey) -> Append | None:
-        """Return an append of what is gathered, or None if there is nothing; it must be appended before the next is
-        taken.
+        """Return an append of what is gathered, or None if there is nothing.
+
+        It must be appended before the next is taken.
         """
         pieces, self._pieces = self._pieces, []
         self._waiting = 0

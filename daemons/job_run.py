@@ -131,7 +131,7 @@ class JobRun:
         await self._finish(buffer, ended)
 
     async def _write_output(self, buffer: OutputBuffer) -> None:
-        """Append what was gathered, again and again; an append that has begun is completed also when this is cancelled."""
+        """Append what was gathered, again and again; an append once begun is completed, also when this is cancelled."""
         while True:
             await buffer.filled.wait()
             deadline = time.monotonic() + buffer.delay
@@ -160,8 +160,8 @@ class JobRun:
         buffer.close()
         appends: list[Append] = []
         if buffer.waiting or buffer.filled.is_set():
-            if (last := buffer.take_append(await self._output_key())) is not None:
-                appends.append(last)
+            last = buffer.take_append(await self._output_key())
+            appends += [last] if last is not None else []
         stdout, stderr = buffer.totals()
         finished = JobFinished(
             job_id=self.job_id,

@@ -10,6 +10,7 @@ import os
 import signal
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import structlog
@@ -50,7 +51,7 @@ async def renew(store: EventStore, daemon: Daemon, job_ids: list[int]) -> list[i
 async def settle_lost(store: EventStore, daemon: Daemon) -> int:
     """Finish the jobs whose executor is gone; return how many."""
     pids = [row["pid"] for row in await store.pool.fetch(HERE, daemon.host)]
-    alive = [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+    alive = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     rows = await store.pool.fetch(LOST, daemon.host, alive)
     for row in rows:
         if row["host"] == daemon.host:
@@ -76,7 +77,7 @@ async def settle(store: EventStore, row: asyncpg.Record) -> None:
             run_template_id=row["run_template_id"],
             outcome="lost",
             exit_code=255,
-            reason=f"The executor {row['daemon_id']} stopped giving signs of life; what the job did since is not known.",
+            reason=f"The executor {row['daemon_id']} gave no more signs of life; what the job did is not known.",
             finished_at=datetime.now(UTC),
             duration=row["seconds"],
             pid=row["pid"],

@@ -100,9 +100,9 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Appended(NamedTuple):
-    """What an append did:
+    """What an append did.
 
-    the stream's version now, the place of its last event, and whether an earlier call had done it.
+    The stream's version now, the place of its last event, and whether an earlier call had done it.
     """
 
     stream: str

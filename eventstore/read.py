@@ -117,7 +117,7 @@ class Recorded:
 async def recorded(rows: Sequence[Any], keyring: Keyring) -> list[Recorded]:
     """Return rows of the log as events, their personal fields opened or marked as erased."""
     stored = [StoredEvent(*row) for row in rows]
-    sealed = {number: fields for number, event in enumerate(stored) if (fields := sealed_fields(event.data))}
+    sealed = {number: fields for number, event in enumerate(stored) if (fields := sealed_fields(event.type, event.data))}
     if not sealed:
         return [Recorded(event) for event in stored]
     await keyring.load(envelope["key"] for fields in sealed.values() for envelope in fields.values())
@@ -143,9 +143,7 @@ async def read_stream(
     backwards: bool = False,
     page: int = PAGE,
 ) -> AsyncIterator[Recorded]:
-    """Yield the events of a stream from version ``start`` to ``end`` (both included), or from ``end`` back to
-    ``start``.
-    """
+    """Yield the events of a stream from version ``start`` to ``end``, both included, or from ``end`` back."""
     low, high = start, NO_END if end is None else end
     query = READ_STREAM_BACKWARDS if backwards else READ_STREAM
     while low <= high:

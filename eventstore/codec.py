@@ -23,6 +23,9 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 _MODULES = (application_events, company_events, job_events, run_template_events)
 """Modules that define event types: importing one registers its types."""
 
+ENVELOPE = frozenset({"enc", "key", "sub"})
+"""Keys of what stands in place of a personal field: the ciphertext, the id of its key, the data subject."""
+
 _encoder = msgspec.json.Encoder()
 _upcasters: dict[tuple[str, int], Upcaster] = {}
 
@@ -137,16 +140,23 @@ def decode(name: str, data: str | bytes, schema_version: int, opened: Mapping[st
     return msgspec.convert(document, type=kind)
 
 
-def sealed_fields(data: str) -> dict[str, dict[str, Any]]:
-    """Return the personal fields of a stored event that are sealed, each with its envelope."""
+def sealed_fields(name: str, data: str) -> dict[str, dict[str, Any]]:
+    """Return the personal fields of a stored event that are sealed, each with its envelope.
+
+    Only what its type declares personal is looked at: text that users choose may look like an envelope. Fields that
+    the type no longer has, and those of types that are not known, are told by the envelope alone; so a field that was
+    once personal stays personal.
+    """
     if '"enc"' not in data:
         return {}
+    kind = _types.get(name)
+    in_clear = set(kind.__struct_fields__) - set(kind.personal) if kind is not None else set[str]()
     document: dict[str, Any] = msgspec.json.decode(data)
-    return {
-        field: value
-        for field, value in document.items()
-        if isinstance(value, dict) and "enc" in value and "key" in value
-    }
+    return {field: value for field, value in document.items() if field not in in_clear and _is_envelope(value)}
+
+
+def _is_envelope(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == ENVELOPE and isinstance(value["key"], int)
 
 
 def pack(ciphertext: bytes) -> str:

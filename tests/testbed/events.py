@@ -62,7 +62,9 @@ def json_value(chance: random.Random, depth: int = 2) -> Any:
         return [json_value(chance, depth - 1) for _ in range(chance.randrange(3))]
     if kind == 7:
         return {chance.choice(KEYS): json_value(chance, depth - 1) for _ in range(chance.randrange(4))}
-    return (None, True, False, chance.randint(-(2**53), 2**53), chance.randint(-999, 999) / 4, chance.choice(TEXTS))[kind]
+    return (None, True, False, chance.randint(-(2**53), 2**53), chance.randint(-999, 999) / 4, chance.choice(TEXTS))[
+        kind
+    ]
 
 
 SIMPLE: dict[Any, Callable[[random.Random], Any]] = {

@@ -15,6 +15,7 @@ import structlog
 
 from daemons.runtime import Daemon, run
 from eventstore.store import EventStore
+from eventstore.tree_heads import TreeHeadSigner
 from projections.registry import ASYNC
 
 BATCH = 5_000
@@ -77,8 +78,10 @@ async def keep_house(store: EventStore, daemon: Daemon) -> None:
 async def work(store: EventStore, daemon: Daemon) -> None:
     """Fold, sign and keep house until the daemon is to stop."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(follow(store, daemon))
+        signing = group.create_task(TreeHeadSigner(store).run())
         group.create_task(keep_house(store, daemon))
+        await follow(store, daemon)
+        signing.cancel()
 
 
 if __name__ == "__main__":

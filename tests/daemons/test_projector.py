@@ -32,6 +32,15 @@ async def test_two_projectors_fold_each_event_once(database: Database) -> None:
         assert day is not None and day["scheduled"] == 30
 
 
+async def test_the_log_is_signed_by_itself(database: Database) -> None:
+    async with engine(database, "projector") as lab:
+
+        async def signed() -> bool:
+            return bool(await lab.store.pool.fetchval("SELECT count(*) FROM tree_heads"))
+
+        await wait_until(signed, "a signed tree head")
+
+
 async def test_a_projection_of_another_version_is_left_alone(database: Database) -> None:
     async with engine(database) as lab:
         await lab.store.pool.execute("UPDATE projections SET version = 99 WHERE name = 'audit_trail'")

@@ -20,6 +20,9 @@ from eventstore.errors import DatabaseUnavailableError
 from eventstore.log import Cursor
 
 Row = Mapping[str, Any]
+UNAVAILABLE = ("08", "28", "3D", "53", "57")
+"""Classes of errors of PostgreSQL that say that it cannot be used (Appendix A of its documentation)."""
+
 _HEAD = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -77,8 +80,8 @@ class SqlFacts:
     async def row(self, query: str, *arguments: object) -> Row | None:
         """Return the first row of a query."""
         async with available():
-            found: Row | None = await self._pool.fetchrow(sql(query), *arguments)
-            return found
+            found = await self._pool.fetchrow(sql(query), *arguments)
+            return None if found is None else dict(found)
 
     async def ids(self, query: str, *arguments: object) -> list[int]:
         """Return the first column of a query that lists ids."""
@@ -135,12 +138,15 @@ async def available() -> AsyncIterator[None]:
     """Turn the loss of the database while something is read into an error that says what to do."""
     try:
         yield
-    except (
-        OSError,
-        asyncpg.InterfaceError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.OperatorInterventionError,
-    ) as error:
-        raise DatabaseUnavailableError(
-            f"The database cannot be reached: {error}. Nothing was changed. Try again when it is back."
-        ) from error
+    except (OSError, asyncpg.InterfaceError) as error:
+        raise _unavailable(error) from error
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "")[:2] not in UNAVAILABLE:
+            raise
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailableError:
+    return DatabaseUnavailableError(
+        f"The database cannot be reached: {error}. Nothing was changed. Try again when it is back."
+    )

@@ -110,7 +110,7 @@ class Executes(Protocol):
         ...
 
 
-def filled(command: Command, **fields: Any) -> Any:  # noqa: ANN401 (the command of any aggregate)
+def filled(command: Command, **fields: Any) -> Any:
     """Return a command with the named fields filled in, those that its caller has given left as they are.
 
     Examples

@@ -24,7 +24,7 @@ class HasPool(Protocol):
         ...
 
 
-async def wait_for(store: HasPool, projection: str, cursor: Cursor, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+async def wait_for(store: HasPool, projection: str, cursor: Cursor, timeout: float = 5.0) -> None:
     """Return when a projection has folded the log up to a place.
 
     Parameters

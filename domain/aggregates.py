@@ -59,7 +59,7 @@ class Aggregate(msgspec.Struct, frozen=True):
         """
         return f"{self.category}-{entity_id}"
 
-    def fold(self, events: Iterable[Event], state: Any = None) -> Any:  # noqa: ANN401 (the state of any aggregate)
+    def fold(self, events: Iterable[Event], state: Any = None) -> Any:
         """Return the state that events lead to, None if there are none."""
         for event in events:
             state = self.evolve(state, event)

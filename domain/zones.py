@@ -63,5 +63,5 @@ def _block(zone: str, number: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _offset(place: ZoneInfo, moment: int) -> int:
     clamped = min(max(moment, _EARLIEST), _LATEST)
     difference = datetime.fromtimestamp(clamped, place).utcoffset()
-    assert difference is not None  # noqa: S101 (a ZoneInfo always has one)
+    assert difference is not None
     return round(difference.total_seconds())

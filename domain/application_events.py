@@ -25,6 +25,8 @@ class ApplicationImported(ApplicationEvent, frozen=True, kw_only=True):
     definition: dict[str, Any]
     digest: str
     enabled: bool = True
+    max_parallel: int | None = None
+    paused: bool = False
 
 
 class ApplicationUpdated(ApplicationEvent, frozen=True, kw_only=True):
@@ -36,6 +38,8 @@ class ApplicationUpdated(ApplicationEvent, frozen=True, kw_only=True):
     definition: dict[str, Any] | Unset = UNSET
     digest: str | Unset = UNSET
     enabled: bool | Unset = UNSET
+    max_parallel: int | None | Unset = UNSET
+    paused: bool | Unset = UNSET
 
 
 class ApplicationRemoved(ApplicationEvent, frozen=True, kw_only=True):

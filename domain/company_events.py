@@ -38,6 +38,8 @@ class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
     customer_id: int | None = None
     server_id: int | None = None
     zabbix_host: str | None = None
+    max_parallel: int | None = None
+    paused: bool = False
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 

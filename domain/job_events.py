@@ -1,6 +1,7 @@
 """Events of a job, one run of a run template: stream ``job-ID``; its output in a stream of its own, ``output-ID``.
 
-The life of a job: JobScheduled, then JobStarted, then JobFinished; or JobCancelled instead of the rest. Output is apart
+The life of a job: JobScheduled, then JobStarted, then JobFinished (perhaps after JobCancelRequested); or JobCancelled
+instead of the rest. Output is apart
 so that retention can let go of it without touching the life of the job: JobFinished carries digest and length of each
 channel.
 """
@@ -53,6 +54,7 @@ class JobStarted(JobEvent, frozen=True, kw_only=True):
     executor_id: str
     host: str
     started_at: datetime
+    task_id: int | None = None
     command: list[str] = msgspec.field(default_factory=list[str])
 
 
@@ -64,10 +66,27 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
 
 
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a job left: its content is stored under its SHA-256, once however often it repeats; size in bytes."""
+
+    name: str
+    content_type: str
+    size: int
+    digest: str
+
+
+class JobCancelRequested(JobEvent, frozen=True, kw_only=True):
+    """A running job is to be ended; its executor does so and records the end."""
+
+    requested_at: datetime
+    requested_by: str
+    reason: str | None = None
+
+
 class JobFinished(JobEvent, frozen=True, kw_only=True):
     """The process of the job ended, or the job was given up.
 
-    ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost``; ``exit_code`` as the process
+    ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost, cancelled``; ``exit_code`` as the process
     gave it (127: executable not found, 128 + n: signal n, 255: failure); ``duration`` in seconds; ``command`` the
     command line with secrets masked.
     """
@@ -82,6 +101,9 @@ class JobFinished(JobEvent, frozen=True, kw_only=True):
     reason: str | None = None
     stdout: Channel = Channel()
     stderr: Channel = Channel()
+    task_id: int | None = None
+    artifacts: list[Artifact] = []
+    artifacts_left_out: int = 0
 
 
 class JobCancelled(JobEvent, frozen=True, kw_only=True):

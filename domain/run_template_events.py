@@ -44,6 +44,18 @@ class RunTemplateCreated(RunTemplateEvent, frozen=True, kw_only=True):
     retry_backoff: str = "none"
     retry_min_gap: int = 0
     allow_late: bool = False
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    jitter: int = 0
+    missed_policy: str = "once"
+    missed_limit: int = 10
+    overlap_policy: str = "queue"
+    when_lost: str = "fail"
+    priority: int = 0
+    max_parallel: int | None = None
+    labels: list[str] = []
+    limits: dict[str, int] = {}
+    run_as: str | None = None
     note: Personal | None = None
     next_due: datetime | None = None
 
@@ -70,6 +82,18 @@ class RunTemplateChanged(RunTemplateEvent, frozen=True, kw_only=True):
     retry_backoff: str | Unset = UNSET
     retry_min_gap: int | Unset = UNSET
     allow_late: bool | Unset = UNSET
+    start_at: datetime | None | Unset = UNSET
+    end_at: datetime | None | Unset = UNSET
+    jitter: int | Unset = UNSET
+    missed_policy: str | Unset = UNSET
+    missed_limit: int | Unset = UNSET
+    overlap_policy: str | Unset = UNSET
+    when_lost: str | Unset = UNSET
+    priority: int | Unset = UNSET
+    max_parallel: int | None | Unset = UNSET
+    labels: list[str] | Unset = UNSET
+    limits: dict[str, int] | Unset = UNSET
+    run_as: str | None | Unset = UNSET
     note: Personal | Unset | None = UNSET
     next_due: datetime | Unset | None = UNSET
 

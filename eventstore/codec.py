@@ -13,14 +13,30 @@ from typing import Any
 
 import msgspec
 
-from domain import application_events, company_events, job_events, run_template_events
+from domain import (
+    application_events,
+    company_events,
+    job_events,
+    run_template_events,
+    schedule_events,
+    system_events,
+    task_events,
+)
 from domain.event import ERASED, Event
 from eventstore.errors import NewerEventError, UnknownEventTypeError
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns the data of one schema version into that of the next."""
 
-_MODULES = (application_events, company_events, job_events, run_template_events)
+_MODULES = (
+    application_events,
+    company_events,
+    job_events,
+    run_template_events,
+    schedule_events,
+    system_events,
+    task_events,
+)
 """Modules that define event types: importing one registers its types."""
 
 ENVELOPE = frozenset({"enc", "key", "sub"})

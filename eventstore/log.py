@@ -20,7 +20,7 @@ NO_STREAM = 0
 CONFIGURATION, JOB, OUTPUT = 1, 2, 3
 """Classes of events, each in partitions of its own."""
 
-CLASS_OF_CATEGORY = {"job": JOB, "task": JOB, "output": OUTPUT}
+CLASS_OF_CATEGORY = {"job": JOB, "task": JOB, "schedule": JOB, "output": OUTPUT}
 """Class of the streams of a category; every other category is configuration."""
 
 STREAM_NAME = re.compile(r"[a-z_]+-[A-Za-z0-9_.:]+(?:-[A-Za-z0-9_.:]+)*\Z")

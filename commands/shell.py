@@ -133,7 +133,7 @@ class Shell:
         correlation: str | None = None,
     ) -> list[Outcome]:
         """Execute commands about different things as a whole, all or none; see :meth:`execute`."""
-        digest = fingerprint(commands)
+        digest = b"" if key is None else fingerprint(commands)
         # Keys of different actors are different keys.
         scoped = None if key is None else f"{actor}|{_checked_key(key)}"
         outcomes = await self._replay(commands, scoped, digest)
@@ -257,8 +257,11 @@ def fingerprint(commands: Sequence[Command]) -> bytes:
     False
     """
     digest = hashlib.sha256()
-    for command in commands:
-        digest.update(type(command).__name__.encode() + b"\0" + msgspec.json.encode(command, order="deterministic"))
+    try:
+        for command in commands:
+            digest.update(type(command).__name__.encode() + b"\0" + msgspec.json.encode(command, order="deterministic"))
+    except UnicodeEncodeError:
+        raise ValidationError("The command holds a character that cannot be stored (half a pair).") from None
     return digest.digest()
 
 

@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-_REGISTRATION_NUMBER = re.compile(r"\d{1,8}")
+_REGISTRATION_NUMBER = re.compile(r"\d{1,8}", re.ASCII)
 
 
 class Warning(msgspec.Struct, frozen=True):  # noqa: A001 (a field's own word)
@@ -93,7 +93,7 @@ def _any(digits: str) -> bool:
 
 
 _VAT_FORMS = (
-    ("CZ", re.compile(r"CZ\d{8,10}"), "CZ and 8 to 10 digits", _czech),
-    ("SK", re.compile(r"SK\d{10}"), "SK and 10 digits", _slovak),
+    ("CZ", re.compile(r"CZ\d{8,10}", re.ASCII), "CZ and 8 to 10 digits", _czech),
+    ("SK", re.compile(r"SK\d{10}", re.ASCII), "SK and 10 digits", _slovak),
 )
 _OTHER_VAT = ("", re.compile(r"[A-Z]{2}[A-Z0-9+*]{2,13}"), "of a country and a number, as in CZ12345678", _any)

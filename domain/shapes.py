@@ -76,7 +76,7 @@ def strict_text(findings: Findings, pointer: str, value: object) -> None:
 
 def like(pattern: str, example: str, *, strict: bool = False) -> Check:
     """Ask for text of a form; one of another form is an error only if ``strict``."""
-    form = re.compile(pattern)
+    form = re.compile(pattern, re.ASCII)
 
     def check(findings: Findings, pointer: str, value: object) -> None:
         text(findings, pointer, value)

@@ -168,6 +168,12 @@ async def test_a_key_that_is_none_is_refused(shell: Shell, key: str) -> None:
     assert caught.value.field == "idempotency_key"
 
 
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_half_a_character_is_refused_with_and_without_a_key(shell: Shell, key: str | None) -> None:
+    with pytest.raises(ValidationError, match="cannot be stored"):
+        await shell.execute(CreateCompany(name="\udcff"), SYSTEM, key=key)
+
+
 async def test_a_taken_code_names_its_field(shell: Shell, store: FakeStore) -> None:
     await a_company(shell)
     for code in (None, "ACME-corp"):

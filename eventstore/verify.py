@@ -15,21 +15,20 @@ the public key and a head outside and passes them in.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from eventstore.chain import Chains
-from eventstore.connection import connect
 from eventstore.errors import MasterKeyError
 from eventstore.findings import Difference, Finding, Report, explain
 from eventstore.head import Head, Tree, follows, missing, read_heads
 from eventstore.log import START, Cursor
 from eventstore.merkle import CompactRange
 from eventstore.partitions import Partition, partitions
+from eventstore.snapshot import Source, snapshot
 from eventstore.store import EventStore
 from eventstore.tree_check import Context, Signed, check_tree
 from eventstore.tree_heads import purpose
@@ -37,7 +36,6 @@ from eventstore.tree_heads import purpose
 Progress = Callable[[int, int], None]
 """Told how many events were checked so far, and of how many."""
 
-SHARE = "LOCK TABLE events IN ACCESS SHARE MODE"
 SELECT_KEYS = "SELECT public_key, master_id, wrapped FROM signing_keys"
 SELECT_EDGES = "SELECT tree, size, edge FROM tree_edges"
 SELECT_ARCHIVED = "SELECT partition, events, root FROM archived_partitions WHERE attached_at IS NULL"
@@ -103,7 +101,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def verify(
-    source: EventStore | asyncpg.Connection | str,
+    source: Source,
     *,
     public_key: bytes | Sequence[bytes] | None = None,
     known_head: Head | None = None,
@@ -113,9 +111,8 @@ async def verify(
 
     Parameters
     ----------
-    source : EventStore, asyncpg.Connection or str
-        A store or a URL: it is read as ``multiflexi_auditor``. A connection is used as it is, within its transaction if
-        it has one.
+    source : Source
+        Where the log is: a store, a URL, or a connection.
     public_key : bytes, Sequence[bytes] or None
         Ed25519 keys that heads may be signed with. Without it, those in the database are believed.
     known_head : Head or None
@@ -129,7 +126,7 @@ async def verify(
         What was found; nothing is raised for a log that was tampered with.
     """
     trusted = None if public_key is None else {public_key} if isinstance(public_key, bytes) else set(public_key)
-    async with _reading(source) as connection:
+    async with snapshot(source) as connection:
         audit = _Audit(connection, progress)
         wrapped = await audit.trusted_keys(source if isinstance(source, EventStore) else None)
         heads = await audit.check_heads(wrapped if trusted is None else trusted, known_head)
@@ -145,26 +142,6 @@ async def verify(
             findings=findings,
             found=audit.report.count,
         )
-
-
-@asynccontextmanager
-async def _reading(source: EventStore | asyncpg.Connection | str) -> AsyncGenerator[asyncpg.Connection]:
-    """Give a connection whose transaction sees one state of the log; no partition is detached meanwhile."""
-    if isinstance(source, EventStore | str):
-        url = source if isinstance(source, str) else source.settings.database_url
-        connection = await connect(url, "auditor", application="multiflexi audit")
-        try:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                await connection.execute(SHARE)
-                yield connection
-        finally:
-            await connection.close()
-    elif source.is_in_transaction():
-        yield source
-    else:
-        async with source.transaction(isolation="repeatable_read", readonly=True):
-            await source.execute(SHARE)
-            yield source
 
 
 def mistrust(head: Head, trusted: set[bytes]) -> str:

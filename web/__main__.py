@@ -50,6 +50,20 @@ def address(environment: Mapping[str, str]) -> tuple[str, int]:
     return environment.get("MULTIFLEXI_HOST") or HOST, int(text)
 
 
+def configure_log() -> None:
+    """Log one line an event to standard error; a traceback shows no values, which may be secret."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def _leave_quietly(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the server raises the signal again after it has shut down, and that is the end anyway."""
 
@@ -62,7 +76,7 @@ def main() -> int:
     int
         Exit code: 0 after a signal, 1 if the settings are wrong, 3 if the port is taken.
     """
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    configure_log()
     try:
         host, port = address(os.environ)
         app = create_app(load())

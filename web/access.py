@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request
 
+from commands.actor import Actor
 from eventstore.connection import Companies
 
 AnyRequest = Request[Any, Any, Any]
@@ -16,6 +17,6 @@ async def acting_companies(request: AnyRequest) -> Companies:  # noqa: ARG001 - 
     return "*"
 
 
-async def acting_as(request: AnyRequest) -> str:  # noqa: ARG001 - the signature that sign-in needs
-    """Return the actor that events caused by a request name."""
-    return "user:web"
+async def acting_as(request: AnyRequest) -> Actor:
+    """Return who executes the commands of a request, and for which companies."""
+    return Actor.user("web", companies=await acting_companies(request))

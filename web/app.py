@@ -21,14 +21,14 @@ from web.api import health
 from web.assets import Assets
 from web.database import Database
 from web.live import Hub, Snapshots
-from web.pages import dashboard, static
+from web.pages import actions, dashboard, job, jobs, run_templates, static
 from web.preferences import KeepPreferences
 from web.rendering import Renderer
 from web.security import SecurityHeaders
 from web.site import Site, site_of
 from web.view import BASE, view_of
 
-PAGES = (dashboard, static, health)
+PAGES = (dashboard, jobs, job, run_templates, actions, static, health)
 
 
 def create_app(settings: Settings) -> Litestar:

@@ -116,8 +116,7 @@ class Assets:
 
 def _media_type(path: Path) -> str:
     if path.suffix == ".js":
-        return "text/javascript; charset=utf-8"
+        return "text/javascript"
     if path.suffix == ".webmanifest":
         return "application/manifest+json"
-    guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"

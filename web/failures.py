@@ -9,6 +9,7 @@ import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from domain.errors import DomainError, ForbiddenError, NotFoundError, ValidationError
 from eventstore.errors import DatabaseUnavailableError
 from web.access import AnyRequest
 from web.errors import UnavailableError, WebError
@@ -78,8 +79,18 @@ def _wants_page(request: AnyRequest) -> bool:
     return not path.endswith((".json", "/health", "/live")) and ("text/html" in accept or "json" not in accept)
 
 
+def refused(request: AnyRequest, error: DomainError) -> Response[object]:
+    """Answer when the rules of the domain refused a command."""
+    status = next((status for kind, status in REFUSALS.items() if isinstance(error, kind)), 409)
+    return _answer(request, status, str(error))
+
+
+REFUSALS = {NotFoundError: 404, ForbiddenError: 403, ValidationError: 400}
+"""Status of a refusal; any other is a conflict (RFC 9110, 15.5.10)."""
+
 HANDLERS = {
     WebError: web_error,
+    DomainError: refused,
     DatabaseUnavailableError: database_away,
     asyncpg.InterfaceError: database_away,
     asyncpg.PostgresConnectionError: database_away,

@@ -44,14 +44,19 @@ class Watcher:
 
     Attributes
     ----------
-    version : int
-        Counts what was told; equal versions mean that nothing happened between.
+    job_id : int or None
+        The job it shows; None: all of them.
+    woken : asyncio.Event
+        Set when something happened.
+    stale : bool
+        Whether what happened was more than output. The page sets it back when it has looked.
     """
 
     def __init__(self, hub: Hub, job_id: int | None) -> None:
         self._hub = hub
         self.job_id = job_id
         self.woken = asyncio.Event()
+        self.stale = True
 
     @property
     def version(self) -> int:
@@ -63,14 +68,17 @@ class Watcher:
         """Whether the program is stopping: the page's stream must end."""
         return self._hub.closing
 
-    async def wait(self, timeout: float) -> bool:
-        """Wait until something changed, or the time is over; tell which."""
+    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - running out of time is no error here
+        """Wait until something happened, or some seconds are over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self.woken.wait()
-        changed = self.woken.is_set()
         self.woken.clear()
-        return changed
+
+    def tell(self) -> None:
+        """Wake it, as more than output happened."""
+        self.stale = True
+        self.woken.set()
 
 
 class Hub:
@@ -190,7 +198,7 @@ class Hub:
         self.version += 1
         for watcher in self._watchers:
             if changed is None or watcher.job_id is None or watcher.job_id in changed:
-                watcher.woken.set()
+                watcher.tell()
 
 
 async def _changes(subscription: Subscription) -> AsyncIterator[tuple[set[int], Cursor]]:

@@ -24,7 +24,7 @@ FOLDER = Path(__file__).resolve().parent / "templates"
 _TICKING = re.compile(r"(<(?:time|span)[^>]* data-(?:time|since|until)[^>]*>)[^<]*")
 """Texts that change by themselves; the browser keeps them going."""
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"
 
 
 class Renderer:
@@ -43,7 +43,7 @@ class Renderer:
         self._version = version
         self._environment: Callable[[str], Environment] = cache(self._make_environment)
 
-    def render(self, template: str, view: View, **context: Any) -> str:
+    def render(self, template: str, view: View, /, **context: Any) -> str:
         """Return the HTML of a template.
 
         Parameters
@@ -58,7 +58,7 @@ class Renderer:
         context.setdefault("clock", view.clock())
         return self._environment(view.language).get_template(template).render(view=view, **context)
 
-    def parts(self, template: str, view: View, names: tuple[str, ...], **context: Any) -> dict[str, str]:
+    def parts(self, template: str, view: View, names: tuple[str, ...], /, **context: Any) -> dict[str, str]:
         """Return the live parts of a page: of each name, what the macro ``NAME`` of the template makes.
 
         Parameters

@@ -54,13 +54,21 @@ class Sent:
     """
 
     def __init__(self, known: str = "") -> None:
-        self._known = known
+        self.known = known
         self._parts: Parts = {}
 
-    def update(self, parts: Parts) -> bytes | None:
-        """Return the event that brings the client up to date, or None if it is."""
+    def update(self, parts: Parts, place: str = "") -> bytes | None:
+        """Return the event that brings the client up to date, or None if it is.
+
+        Parameters
+        ----------
+        parts : Parts
+            The parts as they are now.
+        place : str
+            What the id of the event says beside their digest.
+        """
         identity = digest(parts)
-        if identity == self._known:
+        if identity == self.known:
             self._parts = parts
             return None
         changed = {
@@ -68,8 +76,8 @@ class Sent:
             for name, html in parts.items()
             if name not in self._parts or digest({name: html}) != digest({name: self._parts[name]})
         }
-        self._known, self._parts = identity, parts
-        return message(changed, event="parts", identity=identity)
+        self.known, self._parts = identity, parts
+        return message(changed, event="parts", identity=identity + place)
 
 
 async def live_parts(

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from babel.dates import format_date, format_datetime, format_time, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 
 HOME = "Europe/Prague"
@@ -99,14 +99,15 @@ class Clock:
     def full(self, moment: datetime) -> str:
         """Return date and time to the second, with the zone: what a tooltip shows."""
         local = self.local(moment)
-        text = format_datetime(local, "medium", tzinfo=self.zone, locale=self.language)
+        pattern = {"cs": "EEEE d. MMMM yyyy, HH:mm:ss", "en": "EEEE, d MMMM yyyy, HH:mm:ss"}[self.language]
+        text = format_datetime(local, pattern, tzinfo=self.zone, locale=self.language)
         return f"{text} {local.tzname() or self.zone_name}"
 
     def short(self, moment: datetime) -> str:
         """Return the time of a moment of today, else its date and time, as short as can be told apart."""
         local, today = self.local(moment), self.local(self.now).date()
         if local.date() == today:
-            return format_time(local, "medium", tzinfo=self.zone, locale=self.language)
+            return f"{local:%H:%M:%S}"
         pattern = {"cs": "d. M. HH:mm", "en": "d MMM, HH:mm"} if local.year == today.year else {
             "cs": "d. M. yyyy HH:mm", "en": "d MMM yyyy, HH:mm"
         }  # fmt: skip
@@ -137,7 +138,7 @@ class Clock:
 
     def long_day(self, day: date) -> str:
         """Return a day in full."""
-        return format_date(day, "full", locale=self.language)
+        return format_date(day, {"cs": "EEEE d. MMMM", "en": "EEEE, d MMMM"}[self.language], locale=self.language)
 
 
 def seconds_between(begin: datetime | None, end: datetime | None) -> float | None:

@@ -87,7 +87,8 @@ def row(record: Mapping[str, Any]) -> JobRow:
         due=record.get("due"),
         began=record["begin"],
         ended=record["end"] or record.get("cancelled_at"),
-        seconds=times.seconds_between(record["begin"], record["end"]),
+        seconds=record["duration"] if record["duration"] is not None
+        else times.seconds_between(record["begin"], record["end"]),
         schedule_type=record["schedule_type"],
         launched_by=record["launched_by"],
         executor=record["executor"],

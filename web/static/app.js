@@ -4,3 +4,4 @@ import "./js/menu.js";
 import "./js/times.js";
 import "./js/live.js";
 import "./js/chart.js";
+import "./js/output.js";

@@ -1,0 +1,142 @@
+"""Run templates: the list, and one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from projections.queries import query as shared
+from web import masking
+from web.data.company_choice import Choice, company_choice
+from web.data.job import secret_names
+from web.data.job_row import JobRow, rows
+from web.errors import BadRequestError, NotFoundError
+from web.view import View
+
+PAGE = 50
+RECENT = 10
+
+
+class TemplateRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A run template in a list.
+
+    Attributes
+    ----------
+    interval : str
+        Interval code (``n i h d w m y c``).
+    cron : str or None
+        Cron expression of the interval ``c``.
+    succeeded, failed : int
+        How many of its jobs ended so.
+    """
+
+    id: int
+    name: str
+    company_id: int
+    company_name: str | None
+    application_id: int
+    application_name: str | None
+    interval: str
+    cron: str | None
+    active: bool
+    executor: str | None
+    time_zone: str | None
+    last_due: datetime | None
+    next_due: datetime | None
+    succeeded: int
+    failed: int
+
+
+class TemplateList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of run templates. ``more`` is the ``skip`` of the next page, if there is one."""
+
+    templates: list[TemplateRow]
+    skip: int
+    more: int | None
+
+
+class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the page of a run template shows; of its environment, what looks secret is masked."""
+
+    template: TemplateRow
+    uuid: str | None
+    delay: int
+    max_attempts: int
+    retry_backoff: str | None
+    deadline_offset: str | None
+    environment: dict[str, str]
+    recent: list[JobRow]
+    created_at: datetime
+    changed_at: datetime
+
+
+async def load_list(connection: asyncpg.Connection, view: View) -> tuple[TemplateList, Choice]:
+    """Read a page of run templates, and what the filter of companies offers.
+
+    Raises
+    ------
+    BadRequestError
+        The parameter ``skip`` is no number.
+    """
+    text = view.parameters.get("skip", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise BadRequestError(f"The parameter skip is {text[:40]!r}; expected a number from 0.")
+    skip = int(text)
+    choice = await company_choice(connection, view)
+    found = await connection.fetch(shared("run_template.list"), view.company_id, None, PAGE + 1, skip, False)
+    more = skip + PAGE if len(found) > PAGE else None
+    return TemplateList(templates=[_row(record) for record in found[:PAGE]], skip=skip, more=more), choice
+
+
+async def load(connection: asyncpg.Connection, template_id: int) -> TemplateShown:
+    """Read a run template with its newest jobs.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that id, or it is not for this user to see.
+    """
+    record = await connection.fetchrow(shared("run_template.find"), template_id, None)
+    if record is None:
+        raise NotFoundError(f"There is no run template {template_id}.")
+    application = await connection.fetchrow(shared("application.find"), record["app_id"], None, None)
+    definition = msgspec.json.decode(application["definition"] or "{}") if application else {}
+    recent = await connection.fetch(shared("job.list"), None, template_id, None, None, RECENT, None)
+    return TemplateShown(
+        template=_row(record),
+        uuid=record["uuid"],
+        delay=record["delay"] or 0,
+        max_attempts=record["max_attempts"] or 1,
+        retry_backoff=record["retry_backoff"],
+        deadline_offset=record["deadline_offset"],
+        environment=masking.masked(
+            msgspec.json.decode(record["environment"] or "{}"), secret_names(definition or {})
+        ),
+        recent=rows(recent),
+        created_at=record["DatCreate"],
+        changed_at=record["DatSave"],
+    )
+
+
+def _row(record: Mapping[str, Any]) -> TemplateRow:
+    return TemplateRow(
+        id=record["id"],
+        name=record["name"],
+        company_id=record["company_id"],
+        company_name=record["company_name"],
+        application_id=record["app_id"],
+        application_name=record["app_name"],
+        interval=record["interv"],
+        cron=record["cron"],
+        active=record["active"],
+        executor=record["executor"],
+        time_zone=record["zone"],
+        last_due=record["last_schedule"],
+        next_due=record["next_schedule"],
+        succeeded=record["successfull_jobs_count"],
+        failed=record["failed_jobs_count"],
+    )

@@ -1,0 +1,145 @@
+"""``/multiflexi/job/ID``: one job with its output, live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+import msgspec
+from litestar import Response, get
+from litestar.response import Stream
+
+from eventstore.output import read_output
+from web.access import AnyRequest
+from web.data import job, output_window
+from web.data.job import CHANNELS, JobShown
+from web.data.output_window import Window
+from web.errors import NotFoundError
+from web.output.lines import Place
+from web.pages.job_live import JobStream
+from web.rendering import digest, page, safe
+from web.site import Site
+from web.sse import Sent, stream
+from web.view import View, identifier
+
+TEMPLATE = "parts/job.html"
+LIVE_PARTS = ("head", "notices", "facts", "timeline", "output_state", "downloads")
+
+
+async def read(site: Site, view: View, job_id: int) -> JobShown:
+    """Return a job with its timeline."""
+    async with site.database.reading(view.companies) as connection:
+        shown = await job.load(connection, job_id, view, site.renderer.translate(view))
+    return msgspec.structs.replace(shown, timeline=await job.timeline(site.database.store, job_id))
+
+
+def parts_of(site: Site, view: View, shown: JobShown, nothing_there: bool, erased: bool) -> dict[str, str]:
+    """Return the live parts of the page.
+
+    Parameters
+    ----------
+    nothing_there : bool
+        Whether the log holds no output of the job.
+    erased : bool
+        Whether the key of its output is gone.
+    """
+    return site.renderer.parts(
+        TEMPLATE,
+        view,
+        LIVE_PARTS,
+        shown=shown,
+        job=shown.job,
+        clock=view.clock(shown.time_zone),
+        nothing_there=nothing_there,
+        erased=erased,
+    )
+
+
+@get("/job/{name:str}")
+async def show(view: View, site: Site, name: str) -> Response[str] | Response[JobShown]:
+    """Show a job; with ``.json`` after its id, return it."""
+    job_id = identifier_of(name.removesuffix(".json"))
+    shown = await read(site, view, job_id)
+    if name.endswith(".json"):
+        return Response(shown)
+    window = await output_window.load(site.database.store, shown)
+    clock = view.clock(shown.time_zone)
+    parts = parts_of(site, view, shown, not window.lines, window.erased)
+    html = site.renderer.render(
+        "job.html",
+        view,
+        parts={part: safe(text) for part, text in parts.items()},
+        live_url=_live_url(view, shown, window, digest(parts)),
+        shown=shown,
+        job=shown.job,
+        window=window,
+        clock=clock,
+    )
+    return page(html)
+
+
+@get("/job/{name:str}/live")
+async def live(request: AnyRequest, view: View, site: Site, name: str, since: str = "") -> Stream:
+    """Send the parts of the page as they change, and the lines of the output as they come."""
+    job_id = identifier_of(name)
+    shown = await read(site, view, job_id)
+    known, _, place = (request.headers.get("last-event-id") or since).partition("/")
+    clock = view.clock(shown.time_zone)
+
+    async def events() -> AsyncIterator[bytes]:
+        with site.hub.watch(job_id) as watcher:
+            streamed = JobStream(
+                site.database.store,
+                job_id,
+                watcher=watcher,
+                clock=clock,
+                read=partial(read, site, view, job_id),
+                parts=partial(parts_of, site, view),
+                sent=Sent(known),
+                place=Place.parse(place),
+            )
+            async for event in streamed.events():
+                yield event
+
+    return stream(events())
+
+
+@get("/job/{name:str}/output/{file:str}")
+async def download(view: View, site: Site, name: str, file: str) -> Stream:
+    """Return what a job wrote to one channel, byte for byte, from the log."""
+    job_id = identifier_of(name)
+    channel = file.removesuffix(".txt")
+    if channel not in CHANNELS or not file.endswith(".txt"):
+        raise NotFoundError(f"A job has no output {file}; there are stdout.txt and stderr.txt.")
+    async with site.database.reading(view.companies) as connection:
+        await job.load(connection, job_id, view, site.renderer.translate(view))
+
+    async def content() -> AsyncIterator[bytes]:
+        async for chunk in read_output(site.database.store, job_id):
+            if chunk.channel == channel and chunk.data:
+                yield chunk.data
+
+    disposition = f'attachment; filename="job-{job_id}-{channel}.txt"'
+    return Stream(content(), media_type="text/plain", headers={"content-disposition": disposition})
+
+
+def identifier_of(name: str) -> int:
+    """Return the id of a job in an address.
+
+    Raises
+    ------
+    NotFoundError
+        It cannot be one.
+    """
+    if not (name.isascii() and name.isdigit()):
+        raise NotFoundError(f"There is no job {name[:40]!r}.")
+    return identifier(name, "job")
+
+
+def _live_url(view: View, shown: JobShown, window: Window, known: str) -> str | None:
+    if shown.finished:
+        return None
+    return view.url(f"job/{shown.job.id}/live", since=f"{known}/{window.place}")
+
+
+HANDLERS = (show, live, download)

@@ -1,0 +1,78 @@
+"""``/multiflexi/jobs``: the list of jobs; its first page is live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from litestar import Response, get
+from litestar.response import Stream
+
+from web.access import AnyRequest
+from web.data import jobs
+from web.data.company_choice import Choice
+from web.data.jobs import JobList
+from web.rendering import digest, page, safe
+from web.site import Site
+from web.sse import Parts, live_parts, stream
+from web.view import View
+
+TEMPLATE = "parts/jobs.html"
+LIVE_PARTS = ("rows",)
+
+
+async def read(site: Site, view: View) -> tuple[JobList, Choice]:
+    """Return a page of jobs, and what the filter of companies offers."""
+    async with site.database.reading(view.companies) as connection:
+        return await jobs.load(connection, view)
+
+
+def parts_of(site: Site, view: View, listed: JobList, choice: Choice) -> Parts:
+    """Return the live parts of the page."""
+    return site.renderer.parts(TEMPLATE, view, LIVE_PARTS, listed=listed, clock=view.clock(choice.time_zone))
+
+
+@get("/jobs")
+async def show(view: View, site: Site) -> Response[str]:
+    """Show a page of jobs."""
+    listed, choice = await read(site, view)
+    parts = parts_of(site, view, listed, choice)
+    live_url = None
+    if listed.filters.before is None:
+        filters = {"status": listed.filters.status, "template": listed.filters.template}
+        live_url = view.url("jobs/live", **filters, since=digest(parts))
+    html = site.renderer.render(
+        "jobs.html",
+        view,
+        parts={part: safe(text) for part, text in parts.items()},
+        live_url=live_url,
+        listed=listed,
+        choice=choice,
+        clock=view.clock(choice.time_zone),
+    )
+    return page(html)
+
+
+@get("/jobs.json")
+async def show_json(view: View, site: Site) -> JobList:
+    """Return a page of jobs."""
+    return (await read(site, view))[0]
+
+
+@get("/jobs/live")
+async def live(request: AnyRequest, view: View, site: Site, since: str = "") -> Stream:
+    """Send the first page of jobs as it changes."""
+    known = request.headers.get("last-event-id") or since
+    filters = jobs.filters_of(view)
+
+    async def make() -> Parts:
+        return parts_of(site, view, *await read(site, view))
+
+    async def events() -> AsyncIterator[bytes]:
+        with site.hub.watch() as watcher:
+            async for event in live_parts(watcher, known, ("jobs", filters, *view.key), site.snapshots, make):
+                yield event
+
+    return stream(events())
+
+
+HANDLERS = (show, show_json, live)

@@ -1,0 +1,65 @@
+"""``/multiflexi/run-templates`` and ``/multiflexi/run-template/ID``."""
+
+from __future__ import annotations
+
+import uuid
+
+from litestar import Response, get
+
+from web.data import run_templates
+from web.data.run_templates import TemplateList, TemplateShown
+from web.errors import NotFoundError
+from web.rendering import page
+from web.site import Site
+from web.view import View, identifier
+
+
+@get("/run-templates")
+async def show_list(view: View, site: Site) -> Response[str]:
+    """Show a page of run templates."""
+    async with site.database.reading(view.companies) as connection:
+        listed, choice = await run_templates.load_list(connection, view)
+    clock = view.clock(choice.time_zone)
+    return page(site.renderer.render("run_templates.html", view, listed=listed, choice=choice, clock=clock))
+
+
+@get("/run-templates.json")
+async def show_list_json(view: View, site: Site) -> TemplateList:
+    """Return a page of run templates."""
+    async with site.database.reading(view.companies) as connection:
+        return (await run_templates.load_list(connection, view))[0]
+
+
+@get("/run-template/{name:str}")
+async def show(view: View, site: Site, name: str) -> Response[str] | Response[TemplateShown]:
+    """Show a run template; with ``.json`` after its id, return it."""
+    template_id = identifier_of(name.removesuffix(".json"))
+    async with site.database.reading(view.companies) as connection:
+        shown = await run_templates.load(connection, template_id)
+    if name.endswith(".json"):
+        return Response(shown)
+    html = site.renderer.render(
+        "run_template.html",
+        view,
+        shown=shown,
+        template=shown.template,
+        clock=view.clock(shown.template.time_zone),
+        key=str(uuid.uuid4()),
+    )
+    return page(html)
+
+
+def identifier_of(name: str) -> int:
+    """Return the id of a run template in an address.
+
+    Raises
+    ------
+    NotFoundError
+        It cannot be one.
+    """
+    if not (name.isascii() and name.isdigit()):
+        raise NotFoundError(f"There is no run template {name[:40]!r}.")
+    return identifier(name, "run template")
+
+
+HANDLERS = (show_list, show_list_json, show)

@@ -17,7 +17,7 @@ CREATE TABLE run_template (
 CREATE INDEX run_template_company ON run_template (company_id);
 CREATE INDEX run_template_application ON run_template (app_id);
 
--- When a template is due next; templates that are never due are not here.
+-- When a template is due next (NULL: never), and what its last job was due at. An event without next_due leaves both alone.
 CREATE TABLE due (
     run_template_id integer     PRIMARY KEY,
     company_id      integer     NOT NULL,
@@ -41,14 +41,16 @@ BEGIN
            removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
 
     INSERT INTO due AS t (run_template_id, company_id, next_due, last_due)
-    SELECT l.id, l.company_id, (l.moves[cardinality(l.moves)]->>'next_due')::timestamptz, l.last_due
+    SELECT l.id, l.company_id, (l.moves[cardinality(l.moves)]->>'next_due')::timestamptz,
+           l.dues[cardinality(l.dues)]
       FROM (
         SELECT (b.data->>'run_template_id')::integer AS id, min(b.company_id) AS company_id,
                array_agg(b.data ORDER BY b.epoch, b.xid, b.position) AS moves,
-               max((b.data->>'due')::timestamptz) FILTER (WHERE b.type = 'JobScheduled') AS last_due
+               array_agg((b.data->>'due')::timestamptz ORDER BY b.epoch, b.xid, b.position)
+                   FILTER (WHERE b.data->>'due' IS NOT NULL) AS dues
           FROM unnest(batch) b
-         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')
-            OR b.type = 'JobScheduled' AND b.data ? 'next_due'
+         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'JobScheduled') AND b.data ? 'next_due'
+            OR b.type = 'RunTemplateRemoved'
          GROUP BY 1) l
     ON CONFLICT (run_template_id) DO UPDATE
        SET next_due = excluded.next_due, last_due = coalesce(excluded.last_due, t.last_due);

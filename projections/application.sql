@@ -20,6 +20,11 @@ CREATE INDEX application_name ON application (lower(name));
 CREATE FUNCTION fold_application(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
+    -- UUIDs are given up before any is taken: within a batch, a definition may have been removed and imported again.
+    UPDATE application t SET removed_at = b.time
+      FROM unnest(batch) b
+     WHERE b.type = 'ApplicationRemoved' AND t.id = (b.data->>'application_id')::integer;
+
     INSERT INTO application AS t (id, document, created_at, changed_at, removed_at, stream_version)
     SELECT (b.data->>'application_id')::integer, jsonb_object_agg(f.key, f.value ORDER BY b.version), min(b.time), max(b.time),
            max(b.time) FILTER (WHERE b.type = 'ApplicationRemoved'), max(b.version)

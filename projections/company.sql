@@ -20,6 +20,18 @@ CREATE INDEX company_name ON company (lower(name));
 CREATE FUNCTION fold_company(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
+    -- Codes are given up before any is taken: within a batch, companies may have left, or swapped theirs.
+    UPDATE company t
+       SET document = CASE WHEN g.renamed THEN t.document - 'code' ELSE t.document END,
+           removed_at = coalesce(g.removed_at, t.removed_at)
+      FROM (
+        SELECT (b.data->>'company_id')::integer AS id, bool_or(b.data ? 'code') AS renamed,
+               max(b.time) FILTER (WHERE b.type = 'CompanyRemoved') AS removed_at
+          FROM unnest(batch) b
+         WHERE b.type = 'CompanyRemoved' OR b.type = 'CompanyChanged' AND b.data ? 'code'
+         GROUP BY 1) g
+     WHERE t.id = g.id;
+
     INSERT INTO company AS t (id, document, created_at, changed_at, removed_at, stream_version)
     SELECT (b.data->>'company_id')::integer, jsonb_object_agg(f.key, f.value ORDER BY b.version), min(b.time), max(b.time),
            max(b.time) FILTER (WHERE b.type = 'CompanyRemoved'), max(b.version)

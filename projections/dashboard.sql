@@ -1,4 +1,4 @@
--- What happened on each day (UTC), by company.
+-- What happened on each day (UTC), by company. run_time in seconds, as a decimal: sums of it do not depend on their order.
 CREATE TABLE dashboard_day (
     company_id integer          NOT NULL,
     day        date             NOT NULL,
@@ -7,7 +7,7 @@ CREATE TABLE dashboard_day (
     warned     bigint           NOT NULL,
     failed     bigint           NOT NULL,
     cancelled  bigint           NOT NULL,
-    run_time   double precision NOT NULL,
+    run_time   numeric          NOT NULL,
     PRIMARY KEY (company_id, day)
 ) WITH (fillfactor = 50);
 
@@ -31,7 +31,7 @@ BEGIN
            count(*) FILTER (WHERE b.data->>'outcome' = 'warning'),
            count(*) FILTER (WHERE b.data->>'outcome' NOT IN ('success', 'warning')),
            count(*) FILTER (WHERE b.type = 'JobCancelled'),
-           coalesce(sum((b.data->>'duration')::double precision), 0)
+           coalesce(sum((b.data->>'duration')::numeric), 0)
       FROM unnest(batch) b
      WHERE b.type IN ('JobScheduled', 'JobFinished', 'JobCancelled')
      GROUP BY 1, 2

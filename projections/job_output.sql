@@ -28,6 +28,7 @@ BEGIN
      GROUP BY 1, 2, 3
     ON CONFLICT (job_id, channel) DO UPDATE
        SET chunks = t.chunks + excluded.chunks, bytes = t.bytes + excluded.bytes, dropped = t.dropped + excluded.dropped,
-           last_version = excluded.last_version, last_at = greatest(t.last_at, excluded.last_at);
+           last_version = excluded.last_version, first_at = least(t.first_at, excluded.first_at),
+           last_at = greatest(t.last_at, excluded.last_at);
 END
 $$;

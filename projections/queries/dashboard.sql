@@ -1,7 +1,7 @@
 -- name: days
 -- Figures of each day from a day on. $1: company or NULL, $2: first day.
 SELECT d.day, sum(d.scheduled)::bigint AS scheduled, sum(d.succeeded)::bigint AS succeeded, sum(d.warned)::bigint AS warned,
-       sum(d.failed)::bigint AS failed, sum(d.cancelled)::bigint AS cancelled, sum(d.run_time) AS run_time
+       sum(d.failed)::bigint AS failed, sum(d.cancelled)::bigint AS cancelled, sum(d.run_time)::double precision AS run_time
   FROM dashboard_day d
  WHERE ($1::integer IS NULL OR d.company_id = $1) AND d.day >= $2::date
  GROUP BY d.day ORDER BY d.day

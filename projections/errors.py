@@ -19,5 +19,9 @@ class ProjectionLagError(ProjectionError):
     """A projection did not reach a place in the log in time."""
 
 
+class RebuildError(ProjectionError):
+    """Rebuilt read models cannot be put in place."""
+
+
 class ReplayError(ProjectionError):
     """A replay cannot be made."""

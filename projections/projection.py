@@ -1,8 +1,9 @@
 """What a projection is: a name, a version, tables and a fold over batches of events in SQL.
 
-A projection lives in two files of its name: ``NAME.sql`` makes its tables and its function ``fold_NAME(batch event[])``, and
-its entry in :mod:`projections.registry` says the rest. To change its tables or its fold, raise its version: the next
-``daemons.prepare.prepare`` builds the new one beside the old one and swaps them.
+A projection lives in two files of its name: ``NAME.sql`` makes its tables and its function
+``fold_NAME(batch event[])``, and its entry in :mod:`projections.registry` says the rest. To change its tables or its
+fold, raise its version: the next ``daemons.prepare.prepare`` builds the new one beside the old one and swaps them. A
+table that the new version no longer has is dropped by a migration.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Fold read models anew from the log while the old ones serve, then swap them; or fold them as they stood at a moment.
 
-A rebuild makes the tables and the fold in a schema of its own that stands first in the search path, so that the very same fold
-writes there. In one short transaction that holds off appends it folds the rest and moves the new tables to where the old ones
-were. Readers wait for that moment and find the new tables under the old names.
+A rebuild makes the tables and the fold in a schema of its own that stands first in the search path, so that the very
+same fold writes there. In one short transaction it folds the rest and moves the new tables to where the old ones were.
+Readers wait for that moment and find the new tables under the old names. Appends wait only for inline projections,
+which must not miss one; the others stand where the projector may have brought them, and it goes on from there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from projections.errors import ReplayError
+from projections.errors import RebuildError, ReplayError
+from projections.install import install
 from projections.projection import Projection
 from projections.registry import ALL, named
 
@@ -25,16 +27,35 @@ BATCH = 20_000
 CAUGHT_UP = 2_000
 """So few events are left to fold that appends may be held off for them."""
 
-LOCK_TIMEOUT = "2s"
-"""How long a swap waits for readers of the old tables, while appends wait for it."""
+LOCK_TIMEOUT = "500ms"
+"""How long a swap waits for readers of the old tables, while appends wait for it. Shorter than PostgreSQL's
+``deadlock_timeout``: of two that wait for each other, the swap gives way."""
 
 SWAP_ATTEMPTS = 30
+LONGEST_PAUSE = 2.0
+"""Seconds between two attempts, once there have been many."""
+
+REBUILD_LOCK = 0x4D46_0003
+"""Key of the advisory lock that a rebuild holds: one at a time, so that what a killed one left can be told."""
+
+LEFTOVERS = """
+    SELECT nspname FROM pg_namespace
+     WHERE nspname ~ '^rebuild_[0-9]+$' AND pg_get_userbyid(nspowner) = current_user
+"""
+PUT_IN_PLACE = """
+    INSERT INTO multiflexi.projections AS p (name, version, inline, epoch, xid, position, event_time, rebuilt_at)
+    SELECT name, version, inline, epoch, xid, position, event_time, clock_timestamp() FROM {} WHERE name = %s
+    ON CONFLICT (name) DO UPDATE
+       SET version = excluded.version, inline = excluded.inline, epoch = excluded.epoch, xid = excluded.xid,
+           position = excluded.position, event_time = excluded.event_time, updated_at = clock_timestamp(),
+           rebuilt_at = excluded.rebuilt_at
+"""
 
 Progress = Callable[[int, int], None]
 """Told events folded so far and an estimate of all."""
 
 
-def rebuild(owner_url: str, name: str | Sequence[str], progress: Progress | None = None) -> int:
+def rebuild(owner_url: str, name: str | Sequence[str], progress: Progress | None = None, *, batch: int = BATCH) -> int:
     """Build projections anew beside the old ones and swap them.
 
     Parameters
@@ -45,6 +66,8 @@ def rebuild(owner_url: str, name: str | Sequence[str], progress: Progress | None
         Projections to rebuild, in one pass over the log.
     progress : Progress or None
         Called after each batch.
+    batch : int
+        Events folded at a time.
 
     Returns
     -------
@@ -55,22 +78,32 @@ def rebuild(owner_url: str, name: str | Sequence[str], progress: Progress | None
     ------
     UnknownProjectionError
         There is no projection of that name.
+    RebuildError
+        Others held the old tables for too long.
     """
     projections = [named(one) for one in ([name] if isinstance(name, str) else name)]
     schema = f"rebuild_{time.time_ns() // 1000}"
     with psycopg.connect(owner_url, autocommit=True, options=OWNER_OPTIONS) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (REBUILD_LOCK,))
+        _drop_leftovers(connection)
         _make_schema(connection, schema, projections)
         try:
-            folded = _fold(connection, projections, progress, stop_below=CAUGHT_UP)
-            folded += _catch_up_and_swap(connection, schema, projections)
+            folded = _fold(connection, projections, progress, batch=batch, stop_below=CAUGHT_UP)
+            folded += _catch_up_and_swap(connection, schema, projections, batch)
         finally:
-            connection.execute("SET search_path = multiflexi")
-            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+            if not connection.broken:
+                _drop_schema(connection, schema)
     return folded
 
 
 def replay(
-    owner_url: str, names: Sequence[str], until: datetime, schema: str | None = None, progress: Progress | None = None
+    owner_url: str,
+    names: Sequence[str],
+    until: datetime,
+    schema: str | None = None,
+    progress: Progress | None = None,
+    *,
+    batch: int = BATCH,
 ) -> str:
     """Build projections as they stood at a moment, in a schema of their own that stays until it is dropped.
 
@@ -84,6 +117,10 @@ def replay(
         Recording time, with its zone, up to which events count.
     schema : str or None
         Name of the schema; made from the moment unless told.
+    progress : Progress or None
+        Called after each batch.
+    batch : int
+        Events folded at a time.
 
     Returns
     -------
@@ -107,15 +144,15 @@ def replay(
         except psycopg.errors.DuplicateSchema:
             raise ReplayError(f"Schema {schema} exists. Drop it, or choose another name.") from None
         try:
-            _fold(connection, projections, progress, until=until)
+            _fold(connection, projections, progress, batch=batch, until=until)
             connection.execute(
                 sql.SQL("GRANT USAGE ON SCHEMA {} TO multiflexi_app, multiflexi_daemon, multiflexi_auditor").format(
                     sql.Identifier(schema)
                 )
             )
         except BaseException:
-            connection.execute("SET search_path = multiflexi")
-            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+            if not connection.broken:
+                _drop_schema(connection, schema)
             raise
     return schema
 
@@ -125,12 +162,21 @@ def drop_replay(owner_url: str, schema: str) -> None:
     if not schema.startswith("replay_"):
         raise ReplayError(f"{schema} is not the schema of a replay.")
     with psycopg.connect(owner_url, autocommit=True, options=OWNER_OPTIONS) as connection:
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        _drop_schema(connection, schema)
+
+
+def _drop_schema(connection: psycopg.Connection, schema: str) -> None:
+    connection.execute("SET search_path = multiflexi")
+    connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def _drop_leftovers(connection: psycopg.Connection) -> None:
+    """Drop what rebuilds that were killed have left."""
+    for (schema,) in connection.execute(LEFTOVERS).fetchall():
+        _drop_schema(connection, schema)
 
 
 def _make_schema(connection: psycopg.Connection, schema: str, projections: Sequence[Projection]) -> None:
-    from projections.setup import install
-
     with connection.transaction():
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         connection.execute(sql.SQL("SET search_path = {}, multiflexi").format(sql.Identifier(schema)))
@@ -148,42 +194,69 @@ def _fold(
     projections: Sequence[Projection],
     progress: Progress | None,
     *,
+    batch: int = BATCH,
     until: datetime | None = None,
     alone: bool = False,
     stop_below: int = 1,
 ) -> int:
+    """Fold from where the projections stand until a batch of the newest epoch has less than ``stop_below`` events."""
     names = [projection.name for projection in projections]
     row = connection.execute("SELECT last_value FROM event_position").fetchone()
     estimate = row[0] if row else 0
     folded = 0
     while True:
-        row = connection.execute("SELECT project(%s, %s, %s, %s)", (names, BATCH, until, alone)).fetchone()
+        row = connection.execute("SELECT project(%s, %s, %s, %s)", (names, batch, until, alone)).fetchone()
         count = row[0] if row else 0
         folded += count
         if progress is not None:
             progress(folded, max(estimate, folded))
-        if count < stop_below:
+        if count == 0 or (count < min(stop_below, batch) and _in_newest_epoch(connection, names)):
             return folded
 
 
-def _catch_up_and_swap(connection: psycopg.Connection, schema: str, projections: Sequence[Projection]) -> int:
-    """Fold the rest while appends wait, and swap; give way and try again if somebody holds a table for long."""
+def _in_newest_epoch(connection: psycopg.Connection, names: Sequence[str]) -> bool:
+    row = connection.execute(
+        "SELECT min(p.epoch) = (SELECT max(l.epoch) FROM log_epoch l) FROM projections p WHERE p.name = ANY (%s)",
+        (names,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _catch_up_and_swap(
+    connection: psycopg.Connection, schema: str, projections: Sequence[Projection], batch: int
+) -> int:
+    """Fold the rest and swap; give way and try again if somebody holds a table for long."""
+    folded = 0
     for attempt in range(1, SWAP_ATTEMPTS + 1):
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
-                connection.execute("LOCK TABLE multiflexi.streams IN EXCLUSIVE MODE")
-                folded = _fold(connection, projections, None, alone=True)
+                rest = _fold_the_rest(connection, projections, batch)
                 _swap(connection, schema, projections)
-                return folded
-        except psycopg.errors.LockNotAvailable:
-            if attempt == SWAP_ATTEMPTS:
-                raise ReplayError(
-                    f"The new read models could not be put in place: {SWAP_ATTEMPTS} times in a row another session held the "
-                    "old ones. Nothing was changed. Try again when no long query runs."
-                ) from None
-            _fold(connection, projections, None, stop_below=CAUGHT_UP)
-    raise AssertionError("unreachable")
+            return folded + rest
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            time.sleep(min(LONGEST_PAUSE, 0.05 * attempt))
+            folded += _fold(connection, projections, None, batch=batch, stop_below=CAUGHT_UP)
+    raise RebuildError(
+        f"The new read models could not be put in place: {SWAP_ATTEMPTS} times in a row another session held the old "
+        "ones. Nothing was changed. Try again when no long query runs."
+    )
+
+
+def _fold_the_rest(connection: psycopg.Connection, projections: Sequence[Projection], batch: int) -> int:
+    """Fold what asynchronous projections may see, then for inline ones all there is, while appends wait.
+
+    A transaction that has its id but has not appended yet will, after the swap, append before what is folded last. It
+    folds that itself into inline projections; the others must stand where it is still to come.
+    """
+    # The projector takes these rows first, too: it waits here, not in the middle of a fold into the old tables.
+    names = [projection.name for projection in projections]
+    connection.execute("SELECT FROM multiflexi.projections WHERE name = ANY (%s) ORDER BY name FOR UPDATE", (names,))
+    inline = [projection for projection in projections if projection.inline]
+    if inline:
+        connection.execute("LOCK TABLE multiflexi.streams IN EXCLUSIVE MODE")
+    folded = _fold(connection, projections, None, batch=batch)
+    return folded + (_fold(connection, inline, None, batch=batch, alone=True) if inline else 0)
 
 
 def _swap(connection: psycopg.Connection, schema: str, projections: Sequence[Projection]) -> None:
@@ -202,12 +275,6 @@ def _swap(connection: psycopg.Connection, schema: str, projections: Sequence[Pro
             )
         )
         connection.execute(
-            sql.SQL(
-                "INSERT INTO multiflexi.projections AS p (name, version, inline, epoch, xid, position, event_time, rebuilt_at) "
-                "SELECT name, version, inline, epoch, xid, position, event_time, clock_timestamp() FROM {} WHERE name = %s "
-                "ON CONFLICT (name) DO UPDATE SET version = excluded.version, inline = excluded.inline, epoch = excluded.epoch, "
-                "xid = excluded.xid, position = excluded.position, event_time = excluded.event_time, "
-                "updated_at = clock_timestamp(), rebuilt_at = excluded.rebuilt_at"
-            ).format(sql.Identifier(schema, "projections")),
+            sql.SQL(PUT_IN_PLACE).format(sql.Identifier(schema, "projections")),
             (projection.name,),
         )

@@ -71,7 +71,7 @@ def named(name: str) -> Projection:
 
 
 def inline_folds() -> dict[str, list[str]]:
-    """Return, of each event type, the folds of the inline projections that it concerns: what the event store is handed."""
+    """Return, of each event type, the folds of the inline projections that it concerns: what the store is handed."""
     folds: dict[str, list[str]] = {}
     for projection in INLINE:
         for kind in projection.types:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import psycopg
-from psycopg import sql
 
-from projections.projection import Projection
+from projections.errors import ProjectionVersionError
+from projections.install import install
 from projections.rebuild import OWNER_OPTIONS, rebuild
 from projections.registry import ALL
 
@@ -25,11 +25,17 @@ def install_all(owner_url: str) -> list[str]:
     -------
     list[str]
         What was done, a line each.
+
+    Raises
+    ------
+    ProjectionVersionError
+        A newer version of the program has made some of them.
     """
     done: list[str] = []
     with psycopg.connect(owner_url, autocommit=True, options=OWNER_OPTIONS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         stored = dict(connection.execute("SELECT name, version FROM projections").fetchall())
+        _refuse_newer(stored)
         missing = [projection for projection in ALL if projection.name not in stored]
         fresh = connection.execute("SELECT NOT EXISTS (SELECT FROM events)").fetchone()
         with connection.transaction():
@@ -38,26 +44,18 @@ def install_all(owner_url: str) -> list[str]:
                 done.append(f"read model {projection.name}")
         outdated = [p.name for p in ALL if p.name in stored and stored[p.name] < p.version]
         behind = [p.name for p in missing if p.inline] if not (fresh and fresh[0]) else []
-    for name in outdated + behind:
-        rebuild(owner_url, name)
-        done.append(f"rebuilt {name}")
+        for name in outdated + behind:
+            # Still under the lock: another process that wants the same finds it done.
+            rebuild(owner_url, name)
+            done.append(f"rebuilt {name}")
     return done
 
 
-def install(connection: psycopg.Connection, projection: Projection) -> None:
-    """Make the tables and the fold of a projection in the first schema of the search path, and note its version."""
-    connection.execute(projection.definition.encode())
-    protect(connection, projection)
-    connection.execute(
-        "INSERT INTO projections (name, version, inline) VALUES (%s, %s, %s)",
-        (projection.name, projection.version, projection.inline),
-    )
-
-
-def protect(connection: psycopg.Connection, projection: Projection) -> None:
-    """Grant the roles what they need of the tables of a projection, and isolate the companies in them."""
-    for table in projection.tables:
-        connection.execute(
-            sql.SQL("SELECT protect_read_model({}::regclass, %s, %s)").format(sql.Literal(table)),
-            (projection.inline, projection.shared),
-        )
+def _refuse_newer(stored: dict[str, int]) -> None:
+    for projection in ALL:
+        if stored.get(projection.name, 0) > projection.version:
+            raise ProjectionVersionError(
+                f"The read model {projection.name} has version {stored[projection.name]}; this version of MultiFlexi "
+                f"knows up to {projection.version}: a newer one was here before. Install that, or restore a backup "
+                "from before it."
+            )

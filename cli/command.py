@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +30,12 @@ Options = SimpleNamespace
 Action = Callable[[Output, Options], Coroutine[Any, Any, int | None] | int | None]
 
 PROGRAM = "multiflexi-cli"
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+NOBODY_READS = 141
+"""Exit code when the reader of the answer went away, as a shell has it for SIGPIPE."""
 
 
 def option(name: str, *shorts: str, **settings: Any) -> click.Option:
@@ -126,6 +134,11 @@ def common() -> list[click.Parameter]:
     ]
 
 
+def leave_pipe() -> None:
+    """Give standard output another end, so that nothing is said at exit about the one that is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
     """Make a command of a function; its docstring is the help."""
 
@@ -138,8 +151,14 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
                 fields=values.pop("fields", None),
             )
             values.pop("no_interaction")
-            answer = action(output, Options(**values))
-            code = asyncio.run(answer) if inspect.iscoroutine(answer) else answer
+            try:
+                answer = action(output, Options(**values))
+                code = asyncio.run(answer) if inspect.iscoroutine(answer) else answer
+            except KeyboardInterrupt:
+                return INTERRUPTED
+            except BrokenPipeError:
+                leave_pipe()
+                return NOBODY_READS
             return code if isinstance(code, int) else 0
 
         return click.Command(

@@ -31,7 +31,8 @@ COLOURED = ("outcome", "state")
 
 def console(output: Output) -> Console:
     """Return the terminal; it takes width and wishes about colours from the environment."""
-    return Console(no_color=not output.colour or bool(os.environ.get("NO_COLOR")), highlight=False, soft_wrap=False)
+    wanted = output.colour and not os.environ.get("NO_COLOR")
+    return Console(color_system="auto" if wanted else None, highlight=False)
 
 
 def styled(name: str, text: str) -> Text:

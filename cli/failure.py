@@ -105,7 +105,7 @@ def of(error: BaseException) -> Failure | None:
         case RefusedError():
             return Failure(str(error), error.field, more=error.more)
     if isinstance(error, click.ClickException) or any(isinstance(error, _class(*root)) for root in OURS.items()):
-        return Failure(str(error))
+        return Failure(" ".join(str(error).split()))
     return _of_database(error)
 
 

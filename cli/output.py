@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import click
 import msgspec
@@ -117,8 +117,7 @@ class Output:
 
     def write(self, data: bytes) -> None:
         """Write bytes as they are, at once."""
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        write_all(sys.stdout.buffer, data)
 
     def warn(self, text: str) -> None:
         """Warn of something on standard error, whatever the form of the answer is."""
@@ -146,6 +145,14 @@ class Output:
     def _tables(self) -> Tables:
         """Return what draws: the library for terminals is imported only where there is one."""
         return cast("Tables", import_module("cli.drawn" if self.on_terminal else "cli.aligned"))
+
+
+def write_all(stream: BinaryIO, data: bytes) -> None:
+    """Write all bytes, also to a stream without a buffer (``PYTHONUNBUFFERED``), which takes what the pipe holds."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[stream.write(rest) :]
+    stream.flush()
 
 
 def plain(value: object) -> object:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
 import click
 
 from cli import failure
 from cli.arguments import arrange, wants_json
-from cli.command import PROGRAM
+from cli.command import INTERRUPTED, PROGRAM
 from cli.group import Program
 from cli.output import Output
-
-INTERRUPTED = 130
-NOBODY_READS = 141
 
 program = Program(
     PROGRAM,
@@ -32,9 +28,6 @@ def run(arguments: Sequence[str]) -> int:
         answer = program.main(arrange(arguments) or ["--help"], PROGRAM, standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        leave_pipe()
-        return NOBODY_READS
     except Exception as error:  # noqa: BLE001 (whatever it is, the user is told in words)
         return tell(error, as_json=wants_json(arrange(arguments)))
     return answer if isinstance(answer, int) else 0
@@ -59,8 +52,3 @@ def tell(error: Exception, *, as_json: bool) -> int:
     if told.code == 2 and isinstance(context, click.Context):
         click.echo(f"`{context.command_path} --help` tells what it takes.", err=True)
     return told.code
-
-
-def leave_pipe() -> None:
-    """Give standard output another end, so that nothing is said at exit about the one that is gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -122,5 +122,8 @@ async def reading() -> AsyncIterator[Reader]:
     async def opened(*_arguments: object, **_options: object) -> asyncpg.Connection:
         return await connect(settings.database_url, "app", "*", "multiflexi-cli")
 
-    async with asyncpg.create_pool(min_size=1, max_size=1, connect=opened, init=check_log) as pool:
+    async def checked(connection: asyncpg.Connection) -> None:
+        await check_log(connection)
+
+    async with asyncpg.create_pool(min_size=1, max_size=1, connect=opened, init=checked) as pool:
         yield Reader(pool, settings)

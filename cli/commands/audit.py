@@ -13,10 +13,10 @@ from cli.failure import MissingError, RefusedError
 from cli.output import Output
 from cli.progress import Progress
 from cli.quiet_log import configure_log
-from cli.reading import reading
 from cli.values import PUBLIC_KEY, Count
 from eventstore.head import Head, load_head
 from eventstore.settings import load
+from eventstore.snapshot import snapshot
 from eventstore.store import EventStore
 from eventstore.verify import Verification, verify
 
@@ -68,7 +68,7 @@ async def show_head(output: Output, options: Options) -> None:
     Keep it where nobody can alter it who can alter the database: audit:verify --head tells whether the log still
     contains it.
     """
-    async with reading() as reader, reader.pool.acquire() as connection:
+    async with snapshot(load().database_url) as connection:
         head = await load_head(connection, options.id)
     if head is None:
         raise MissingError("There is no such head. The projector signs one a minute while events arrive.")

@@ -33,21 +33,23 @@ def described(found: click.Command, summary: str) -> dict[str, Any]:
             if isinstance(one, click.Argument)
         },
         "options": {
-            str(one.opts[-1]).lstrip("-"): option_of(one)
-            for one in found.params
-            if isinstance(one, click.Option) and not one.hidden
+            longs(one)[0]: option_of(one) for one in found.params if isinstance(one, click.Option) and not one.hidden
         },
     }
 
 
+def longs(option: click.Option) -> list[str]:
+    """Return the long spellings of an option, without their dashes."""
+    return [name.lstrip("-") for name in option.opts if name.startswith("--")]
+
+
 def option_of(option: click.Option) -> dict[str, Any]:
     """Return what an option is and takes."""
-    longs = [name.lstrip("-") for name in option.opts if name.startswith("--")]
     choices = option.type.choices if isinstance(option.type, click.Choice) else None
     return {
-        "name": longs[0],
+        "name": longs(option)[0],
         "shortcut": next((name.lstrip("-") for name in option.opts if not name.startswith("--")), None),
-        "spellings": longs,
+        "spellings": longs(option),
         "is_value_required": not option.is_flag and not option.count,
         "is_array": option.multiple,
         "description": option.help or "",

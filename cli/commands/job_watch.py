@@ -13,7 +13,7 @@ import msgspec
 
 from cli.cells import moment
 from cli.command import Options, command, one_id, required_id
-from cli.output import Output
+from cli.output import Output, write_all
 from cli.quiet_log import configure_log
 from cli.watch import Away, follow
 from domain.job_events import JobCancelled, JobEvent, JobFinished, JobScheduled, JobStarted
@@ -98,9 +98,7 @@ class Told:
         """Write bytes of the job where it wrote them."""
         if chunk.erased:
             self.say("Output was here; it was erased.")
-        stream = sys.stderr.buffer if chunk.channel == "stderr" else sys.stdout.buffer
-        stream.write(chunk.data)
-        stream.flush()
+        write_all(sys.stderr.buffer if chunk.channel == "stderr" else sys.stdout.buffer, chunk.data)
 
     def say(self, text: str) -> None:
         """Tell a person something that the job did not write."""

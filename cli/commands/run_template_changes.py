@@ -16,6 +16,7 @@ from cli.finding import application_id, company_id
 from cli.output import Output
 from cli.values import APPLICATION, ID, MOMENT, PAIR, Count
 from domain.errors import ValidationError
+from domain.job_events import JobScheduled
 from domain.run_template import CreateRunTemplate
 
 FIELDS = {
@@ -97,7 +98,8 @@ async def schedule_run_template(output: Output, options: Options) -> None:
         wish = msgspec.structs.replace(wish, environment={**dict(options.config), **dict(options.env)})
         outcome = await act.execute(wish, options.idempotency_key)
         await act.shown_in_history(outcome)
-        event = outcome.events[0]
+        (event,) = outcome.events
+        assert isinstance(event, JobScheduled)
         document = {
             "runtemplate_id": number,
             "scheduled": event.not_before,

@@ -26,6 +26,7 @@ from tests.testbed.stores import MASTER_KEY
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFINITION = {
+    "$schema": "https://example.com/application.json",
     "uuid": "775ed801-2489-4981-bc14-d8a01cba1938",
     "name": {"en": "Echo", "cs": "Ozvěna"},
     "description": {"en": "Says it again", "cs": "Řekne to znovu"},
@@ -83,7 +84,7 @@ class Cli:
             self.command(*words), check=False, env=environment, cwd=PROJECT, capture_output=True, timeout=60, **options
         )
 
-    def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a command line in a process of its own."""
         return subprocess.Popen(
             self.command(*words),
@@ -91,7 +92,6 @@ class Cli:
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            **options,
         )
 
     @staticmethod

@@ -122,7 +122,7 @@ async def test_a_log_that_was_rewritten_is_not_consistent_with_a_head_kept_elsew
         (key,) = await public_keys(connection)
         proof = await prove_consistency(connection, 1, 2)
         name = next(iter(proof["paths"]))
-        for paths in ({}, {**proof["paths"], name: proof["paths"][name][::-1] + ["00" * 32]}):
+        for paths in ({}, {**proof["paths"], name: [*proof["paths"][name][::-1], "00" * 32]}):
             with pytest.raises(ProofError, match="did not grow out of"):
                 check_consistency({**proof, "paths": paths}, key)
         with pytest.raises(ProofError, match="is not earlier"):

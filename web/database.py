@@ -10,11 +10,17 @@ import asyncpg
 import structlog
 
 from eventstore.connection import Companies, companies_setting
-from eventstore.errors import EventStoreError
+from eventstore.errors import (
+    EventStoreError,
+    LogMovedError,
+    MasterKeyError,
+    SettingsError,
+    UnsupportedDatabaseError,
+)
 from eventstore.settings import Settings
 from eventstore.store import EventStore
 from projections.registry import inline_folds
-from web.errors import UnavailableError
+from web.errors import N_, UnavailableError
 
 RETRY = 0.5
 """Seconds between two attempts to open the database."""
@@ -40,6 +46,9 @@ AWAY = (
 )
 """What is raised while the database is down, restarts, has moved, or has no read models yet."""
 
+FOR_ADMINISTRATORS = (LogMovedError, MasterKeyError, SettingsError, UnsupportedDatabaseError)
+"""Errors whose message says what an administrator has to do."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -57,7 +66,7 @@ class Database:
         self.opened = asyncio.Event()
         self._store: EventStore | None = None
         self._task: asyncio.Task[None] | None = None
-        self._problem = "The database has not been reached yet."
+        self._problem: BaseException = TimeoutError()
 
     async def __aenter__(self) -> Database:
         self._task = asyncio.create_task(self._open(), name="open the database")
@@ -84,7 +93,7 @@ class Database:
             It could not be opened yet.
         """
         if self._store is None:
-            raise UnavailableError(self._problem)
+            raise unavailable(self._problem) from self._problem
         return self._store
 
     @asynccontextmanager
@@ -111,7 +120,8 @@ class Database:
                 await connection.execute(ACT_FOR, companies_setting(companies))
                 yield connection
         except AWAY as error:
-            raise UnavailableError(describe(error)) from error
+            log.warning("the database went away while a page was read", error=repr(error))
+            raise unavailable(error) from error
 
     async def _open(self) -> None:
         while True:
@@ -119,9 +129,9 @@ class Database:
             try:
                 await store.__aenter__()
             except (*AWAY, asyncpg.PostgresError) as error:
-                if self._problem != describe(error):
-                    log.warning("the database cannot be opened; trying again", error=describe(error))
-                self._problem = describe(error)
+                if repr(self._problem) != repr(error):
+                    log.warning("the database cannot be opened; trying again", error=repr(error))
+                self._problem = error
                 await asyncio.sleep(RETRY)
                 continue
             self._store = store
@@ -130,12 +140,12 @@ class Database:
             return
 
 
-def describe(error: BaseException) -> str:
-    """Return what happened, for people."""
+def unavailable(error: BaseException) -> UnavailableError:
+    """Return what to tell users when the database failed; the log has what the server said."""
     if isinstance(error, TimeoutError):
-        return f"The database did not answer within {ANSWER_WITHIN:.0f} seconds."
+        return UnavailableError(N_("The database did not answer in time."))
     if isinstance(error, (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)):
-        return "The read models have not been made yet. They are made when MultiFlexi starts."
-    if isinstance(error, EventStoreError):
-        return str(error)
-    return f"The database cannot be reached ({str(error) or type(error).__name__})."
+        return UnavailableError(N_("The read models have not been made yet. They are made when MultiFlexi starts."))
+    if isinstance(error, FOR_ADMINISTRATORS):
+        return UnavailableError("{reason}", reason=str(error))
+    return UnavailableError(N_("The database cannot be reached."))

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 
 class WebError(Exception):
     """Base of all errors of the web interface.
+
+    Parameters
+    ----------
+    text : str
+        What to tell the user, marked for translation; ``{name}`` stands for a value.
+    values : object
+        The values.
 
     Attributes
     ----------
@@ -13,6 +21,20 @@ class WebError(Exception):
     """
 
     status = 500
+
+    def __init__(self, text: str, **values: object) -> None:
+        super().__init__(text.format(**values))
+        self.text = text
+        self.values = values
+
+    def told(self, translate: Callable[[str], str]) -> str:
+        """Return what to tell the user, in their language."""
+        return translate(self.text).format(**self.values)
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name that gettext tools look for
+    """Mark a text for translation."""
+    return text
 
 
 class BadRequestError(WebError):

@@ -11,12 +11,14 @@ from litestar.exceptions import HTTPException
 
 from domain.errors import DomainError, ForbiddenError, NotFoundError, ValidationError
 from eventstore.errors import DatabaseUnavailableError
+from web import i18n
 from web.access import AnyRequest
-from web.errors import UnavailableError, WebError
+from web.database import unavailable
+from web.errors import N_, UnavailableError, WebError
+from web.preferences import language_of
 from web.rendering import page
 from web.site import site_in
 from web.view import View
-from web.words import N_
 
 TITLES = {
     400: N_("This address is not right"),
@@ -36,18 +38,17 @@ log = structlog.get_logger(__name__)
 
 def web_error(request: AnyRequest, error: WebError) -> Response[object]:
     """Answer an error of ours."""
-    return _answer(request, error.status, str(error))
+    return _answer(request, error.status, error.told(i18n.translations(language_of(request)).gettext))
 
 
 def database_away(request: AnyRequest, error: Exception) -> Response[object]:
     """Answer when the database went away while it was used."""
-    log.warning("the database went away", error=str(error))
-    return _answer(request, UnavailableError.status, str(error))
+    return web_error(request, unavailable(error))
 
 
 def http_error(request: AnyRequest, error: HTTPException) -> Response[object]:
     """Answer an error that the framework found: no such route, a wrong method, a form without its token."""
-    return _answer(request, error.status_code, error.detail)
+    return _answer(request, error.status_code, "" if _wants_page(request) else error.detail)
 
 
 def unexpected(request: AnyRequest, error: Exception) -> Response[object]:

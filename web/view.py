@@ -12,12 +12,13 @@ from litestar.utils.scope.state import ScopeState
 from eventstore.connection import Companies
 from web import times
 from web.access import AnyRequest, acting_companies
-from web.errors import BadRequestError
+from web.errors import N_, BadRequestError
 from web.preferences import PARAMETERS, language_of, theme_of, zone_of
 
 BASE = "/multiflexi"
 """Path below which everything lies."""
 
+NOT_A_NUMBER = N_("The parameter {name} is “{value}”; expected a number.")
 MAX_ID = 2**31 - 1
 """Largest id there can be: a PostgreSQL ``integer``."""
 
@@ -134,5 +135,5 @@ def identifier(text: str, name: str) -> int:
         It is no positive number, or one that no id can be.
     """
     if not (text.isascii() and text.isdigit() and 0 < int(text[:11]) <= MAX_ID):
-        raise BadRequestError(f"The parameter {name} is {text[:40]!r}; expected the id of one, a number from 1.")
+        raise BadRequestError(NOT_A_NUMBER, name=name, value=text[:40])
     return int(text)

@@ -9,12 +9,9 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from web.errors import N_
+
 Translate = Callable[[str], str]
-
-
-def N_(text: str) -> str:  # noqa: N802 - the name that gettext tools look for
-    """Mark a text for translation."""
-    return text
 
 
 class Status(NamedTuple):

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from projections.queries import query
-from web.errors import NotFoundError
+from web.errors import N_, NotFoundError
 from web.view import View
 
 OFFERED = 200
@@ -49,7 +49,7 @@ async def company_choice(connection: asyncpg.Connection, view: View) -> Choice:
     if view.company_id is not None and view.company_id not in found:
         record = await connection.fetchrow(query("company.find"), view.company_id, None, None, None)
         if record is None:
-            raise NotFoundError(f"There is no company {view.company_id}.")
+            raise NotFoundError(N_("There is no company {id}."), id=view.company_id)
         found[record["id"]] = record
     companies = [
         CompanyChoice(record["id"], record["name"], record["time_zone"])

@@ -14,7 +14,7 @@ from eventstore.store import EventStore
 from projections.queries import query as shared
 from web import masking, times, words
 from web.data.job_row import JobRow, row
-from web.errors import NotFoundError
+from web.errors import N_, NotFoundError
 from web.queries import query
 from web.view import View
 
@@ -119,7 +119,7 @@ async def load(connection: asyncpg.Connection, job_id: int, view: View, translat
     """
     record = await connection.fetchrow(shared("job.find"), job_id)
     if record is None:
-        raise NotFoundError(f"There is no job {job_id}.")
+        raise NotFoundError(N_("There is no job {id}."), id=job_id)
     definition = await _definition(connection, record["app_id"])
     company = await connection.fetchrow(shared("company.find"), record["company_id"], None, None, None)
     written = await connection.fetch(query("job.output"), job_id)

@@ -9,7 +9,7 @@ from projections.queries import query as shared
 from web import words
 from web.data.company_choice import Choice, company_choice
 from web.data.job_row import JobRow, rows
-from web.errors import BadRequestError, NotFoundError
+from web.errors import N_, BadRequestError, NotFoundError
 from web.view import View, identifier
 
 PAGE = 50
@@ -52,7 +52,12 @@ def filters_of(view: View) -> Filters:
     """
     status = view.parameters.get("status")
     if status is not None and status not in words.FILTERS:
-        raise BadRequestError(f"The parameter status is {status[:40]!r}; expected one of {', '.join(words.FILTERS)}.")
+        raise BadRequestError(
+            N_("The parameter {name} is “{value}”; expected one of {expected}."),
+            name="status",
+            value=status[:40],
+            expected=", ".join(words.FILTERS),
+        )
     template, before = view.parameters.get("template"), view.parameters.get("before")
     return Filters(
         status=status,
@@ -77,7 +82,7 @@ async def load(connection: asyncpg.Connection, view: View) -> tuple[JobList, Cho
     if filters.template is not None:
         template = await connection.fetchrow(shared("run_template.find"), filters.template, None)
         if template is None:
-            raise NotFoundError(f"There is no run template {filters.template}.")
+            raise NotFoundError(N_("There is no run template {id}."), id=filters.template)
         name = template["name"]
     found = await connection.fetch(
         shared("job.list"), view.company_id, filters.template, filters.status, filters.before, PAGE + 1, None

@@ -14,8 +14,8 @@ from web import masking
 from web.data.company_choice import Choice, company_choice
 from web.data.job import secret_names
 from web.data.job_row import JobRow, rows
-from web.errors import BadRequestError, NotFoundError
-from web.view import View
+from web.errors import N_, BadRequestError, NotFoundError
+from web.view import NOT_A_NUMBER, View
 
 PAGE = 50
 RECENT = 10
@@ -84,7 +84,7 @@ async def load_list(connection: asyncpg.Connection, view: View) -> tuple[Templat
     """
     text = view.parameters.get("skip", "0")
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(f"The parameter skip is {text[:40]!r}; expected a number from 0.")
+        raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
     skip = int(text)
     choice = await company_choice(connection, view)
     found = await connection.fetch(shared("run_template.list"), view.company_id, None, PAGE + 1, skip, False)
@@ -102,7 +102,7 @@ async def load(connection: asyncpg.Connection, template_id: int) -> TemplateShow
     """
     record = await connection.fetchrow(shared("run_template.find"), template_id, None)
     if record is None:
-        raise NotFoundError(f"There is no run template {template_id}.")
+        raise NotFoundError(N_("There is no run template {id}."), id=template_id)
     application = await connection.fetchrow(shared("application.find"), record["app_id"], None, None)
     definition = msgspec.json.decode(application["definition"] or "{}") if application else {}
     recent = await connection.fetch(shared("job.list"), None, template_id, None, None, RECENT, None)

@@ -14,7 +14,7 @@ from web.access import AnyRequest
 from web.data import job, output_window
 from web.data.job import CHANNELS, JobShown
 from web.data.output_window import Window
-from web.errors import NotFoundError
+from web.errors import N_, NotFoundError
 from web.output.lines import Place
 from web.pages.job_live import JobStream
 from web.rendering import digest, page, safe
@@ -110,7 +110,7 @@ async def download(view: View, site: Site, name: str, file: str) -> Stream:
     job_id = identifier_of(name)
     channel = file.removesuffix(".txt")
     if channel not in CHANNELS or not file.endswith(".txt"):
-        raise NotFoundError(f"A job has no output {file}; there are stdout.txt and stderr.txt.")
+        raise NotFoundError(N_("A job has no output {name}; there are stdout.txt and stderr.txt."), name=file[:40])
     async with site.database.reading(view.companies) as connection:
         await job.load(connection, job_id, view, site.renderer.translate(view))
 
@@ -132,7 +132,7 @@ def identifier_of(name: str) -> int:
         It cannot be one.
     """
     if not (name.isascii() and name.isdigit()):
-        raise NotFoundError(f"There is no job {name[:40]!r}.")
+        raise NotFoundError(N_("There is no job {id}."), id=name[:40])
     return identifier(name, "job")
 
 

@@ -8,7 +8,7 @@ from litestar import Response, get
 
 from web.data import run_templates
 from web.data.run_templates import TemplateList, TemplateShown
-from web.errors import NotFoundError
+from web.errors import N_, NotFoundError
 from web.rendering import page
 from web.site import Site
 from web.view import View, identifier
@@ -58,7 +58,7 @@ def identifier_of(name: str) -> int:
         It cannot be one.
     """
     if not (name.isascii() and name.isdigit()):
-        raise NotFoundError(f"There is no run template {name[:40]!r}.")
+        raise NotFoundError(N_("There is no run template {id}."), id=name[:40])
     return identifier(name, "run template")
 
 

@@ -6,7 +6,7 @@ from litestar import Response, get
 
 from web.access import AnyRequest
 from web.assets import FOREVER
-from web.errors import NotFoundError
+from web.errors import N_, NotFoundError
 from web.site import Site
 
 
@@ -15,7 +15,7 @@ async def file(request: AnyRequest, site: Site, name: str) -> Response[bytes]:
     """Return a file by its final name."""
     asset = site.assets.find(name)
     if asset is None:
-        raise NotFoundError(f"There is no file {name}.")
+        raise NotFoundError(N_("There is no file {name}."), name=name[:80])
     headers = {"cache-control": FOREVER, "vary": "accept-encoding"}
     content = asset.content
     if asset.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
+
 from commands.actor import Actor
 from commands.facts import Row, present
 from commands.preparing import Desk, Executes, Outcome, Prepared, filled, fresh_id, guard
 from domain.aggregates import RUN_TEMPLATE
 from domain.errors import StateError
-from domain.job import CancelJob, JobCommand, ScheduleJob
+from domain.job import CancelJob, JobCommand, RequestCancel, ScheduleJob
 
 AD_HOC_SOURCES = ("cli", "web", "api")
 
@@ -20,17 +22,20 @@ async def prepare_schedule(desk: Desk, command: ScheduleJob) -> Prepared:
     template = await present(desk.facts, "run_template", command.run_template_id, "run_template")
     _check_enabled(template)
     company_id: int = template["company_id"]
+    wish = filled(
+        command,
+        job_id=await fresh_id(desk, command),
+        uuid=desk.new_uuid(),
+        executor=template["executor"],
+        schedule_type=_schedule_type(desk, command),
+    )
     return Prepared(
-        command=filled(
-            command,
-            job_id=await fresh_id(desk, command),
-            uuid=desk.new_uuid(),
+        command=msgspec.structs.replace(
+            wish,
             now=desk.now,
             company_id=company_id,
             application_id=template["application_id"],
             application_version=template["application_version"] or "",
-            executor=template["executor"],
-            schedule_type=_schedule_type(desk, command),
             launched_by=str(desk.actor),
         ),
         fresh=True,
@@ -40,7 +45,12 @@ async def prepare_schedule(desk: Desk, command: ScheduleJob) -> Prepared:
 
 async def prepare_now(desk: Desk, command: JobCommand) -> Prepared:
     """Give a command of a job its moment."""
-    return Prepared(command=filled(command, now=desk.now))
+    return Prepared(command=msgspec.structs.replace(command, now=desk.now))
+
+
+async def prepare_request(desk: Desk, command: RequestCancel) -> Prepared:
+    """Say who wants a running job to end."""
+    return Prepared(command=msgspec.structs.replace(command, now=desk.now, requested_by=str(desk.actor)))
 
 
 async def schedule(

@@ -7,7 +7,7 @@ from commands.preparing import Prepare, as_it_is
 from domain.application import ImportApplication, RemoveApplication
 from domain.command import Command
 from domain.company import ChangeCompany, CreateCompany, RemoveCompany
-from domain.job import CancelJob, FinishJob, ScheduleJob, StartJob
+from domain.job import CancelJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.run_template import (
     ActivateRunTemplate,
     ChangeRunTemplate,
@@ -32,6 +32,7 @@ PREPARE: dict[type[Command], Prepare] = {
     ScheduleJob: jobs.prepare_schedule,
     StartJob: jobs.prepare_now,
     FinishJob: jobs.prepare_now,
+    RequestCancel: jobs.prepare_request,
     CancelJob: jobs.prepare_now,
 }
 

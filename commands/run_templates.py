@@ -8,7 +8,7 @@ from commands.facts import present
 from commands.preparing import Desk, Prepared, filled, fresh_id, guard
 from domain.aggregates import APPLICATION, COMPANY
 from domain.job import CancelJob
-from domain.run_template import CreateRunTemplate, RemoveRunTemplate, RunTemplateCommand
+from domain.run_template import CreateRunTemplate, RemoveRunTemplate, RescheduleRunTemplate, RunTemplateCommand
 from eventstore.log import Append
 
 
@@ -17,10 +17,8 @@ async def prepare_create(desk: Desk, command: CreateRunTemplate) -> Prepared:
     company = await present(desk.facts, "company", command.company_id, "company")
     application = await present(desk.facts, "application", command.application_id, "application")
     return Prepared(
-        command=filled(
-            command,
-            run_template_id=await fresh_id(desk, command),
-            uuid=desk.new_uuid(),
+        command=msgspec.structs.replace(
+            filled(command, run_template_id=await fresh_id(desk, command), uuid=desk.new_uuid()),
             now=desk.now,
             zone=company["time_zone"],
         ),
@@ -36,11 +34,13 @@ async def prepare_change(desk: Desk, command: RunTemplateCommand) -> Prepared:
     """Give a change of a template the moment and the time zone of its company, which must not change meanwhile."""
     row = await desk.facts.row("run_template", command.run_template_id)
     zone = "UTC" if row is None else row["time_zone"]
+    if isinstance(command, RescheduleRunTemplate) and command.zone:
+        zone = command.zone  # the one that its company is just being given
     guards: tuple[Append, ...] = ()
     if row is not None:
         company_id: int = row["company_id"]
         guards = (Append(stream=COMPANY.stream(company_id), company_id=company_id, expected=row["company_version"]),)
-    return Prepared(command=filled(command, now=desk.now, zone=zone), guards=guards)
+    return Prepared(command=msgspec.structs.replace(command, now=desk.now, zone=zone), guards=guards)
 
 
 async def prepare_remove(desk: Desk, command: RemoveRunTemplate) -> Prepared:

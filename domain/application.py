@@ -18,12 +18,13 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from domain import definition
+from domain import checks, definition
 from domain.application_events import ApplicationEvent, ApplicationImported, ApplicationRemoved, ApplicationUpdated
-from domain.command import Command, changes, given, set_fields
+from domain.command import Command, changes, given, set_fields, where_set
 from domain.errors import NotFoundError, StateError
+from domain.event import UNSET, Unset
 
-_FIELDS = ("name", "version", "executable", "definition", "digest", "enabled")
+_FIELDS = ("name", "version", "executable", "definition", "digest", "enabled", "max_parallel", "paused")
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     definition: dict[str, Any]
     digest: str
     enabled: bool = True
+    max_parallel: int | None = None
+    paused: bool = False
     removed: bool = False
 
 
@@ -59,6 +62,17 @@ class ImportApplication(ApplicationCommand, frozen=True, kw_only=True):
 
     definition: dict[str, Any]
     application_id: int = 0
+
+
+class ChangeApplication(ApplicationCommand, frozen=True, kw_only=True):
+    """Change how an application is used; unset leaves a field as it is.
+
+    ``max_parallel`` is how many of its jobs run at once (None: any number); while it is ``paused``, none starts.
+    """
+
+    enabled: bool | Unset = UNSET
+    max_parallel: int | Unset | None = UNSET
+    paused: bool | Unset = UNSET
 
 
 class EnableApplication(ApplicationCommand, frozen=True, kw_only=True):
@@ -89,10 +103,12 @@ def decide(state: Application | None, command: ApplicationCommand) -> list[Appli
     match command:
         case ImportApplication():
             return _import(state, command)
+        case ChangeApplication():
+            return _change(_present(state, command.application_id), command)
         case EnableApplication():
-            return _switch(_present(state, command.application_id), enabled=True)
+            return _change(_present(state, command.application_id), ChangeApplication(application_id=0, enabled=True))
         case DisableApplication():
-            return _switch(_present(state, command.application_id), enabled=False)
+            return _change(_present(state, command.application_id), ChangeApplication(application_id=0, enabled=False))
         case RemoveApplication():
             return [ApplicationRemoved(application_id=_present(state, command.application_id).application_id)]
         case _:
@@ -156,7 +172,11 @@ def _import(state: Application | None, command: ImportApplication) -> list[Appli
     return [ApplicationUpdated(application_id=application_id, **changes(present, wanted))]
 
 
-def _switch(state: Application, *, enabled: bool) -> list[ApplicationEvent]:
-    if state.enabled == enabled:
-        return []
-    return [ApplicationUpdated(application_id=state.application_id, enabled=enabled)]
+def _change(state: Application, command: ChangeApplication) -> list[ApplicationEvent]:
+    wanted = {
+        "enabled": command.enabled,
+        "max_parallel": where_set(command.max_parallel, checks.most_at_once),
+        "paused": command.paused,
+    }
+    changed = changes(state, wanted)
+    return [ApplicationUpdated(application_id=state.application_id, **changed)] if changed else []

@@ -38,7 +38,7 @@ class ApplicationUpdated(ApplicationEvent, frozen=True, kw_only=True):
     definition: dict[str, Any] | Unset = UNSET
     digest: str | Unset = UNSET
     enabled: bool | Unset = UNSET
-    max_parallel: int | None | Unset = UNSET
+    max_parallel: int | Unset | None = UNSET
     paused: bool | Unset = UNSET
 
 

@@ -79,6 +79,11 @@ def whole(value: int, field: str, *, lowest: int, highest: int) -> int:
     return value
 
 
+def most_at_once(value: int | None, field: str = "max_parallel") -> int | None:
+    """Return how many jobs may run at once, None for any number."""
+    return None if value is None else whole(value, field, lowest=1, highest=1_000_000)
+
+
 def one_of(value: str, field: str, options: Iterable[str]) -> str:
     """Return the option that is meant, in its own spelling; case does not matter.
 

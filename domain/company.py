@@ -45,6 +45,8 @@ _FIELDS = (
     "customer_id",
     "server_id",
     "zabbix_host",
+    "max_parallel",
+    "paused",
     "settings",
 )
 
@@ -65,6 +67,8 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: int | None = None
     server_id: int | None = None
     zabbix_host: str | None = None
+    max_parallel: int | None = None
+    paused: bool = False
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     removed: bool = False
 
@@ -96,13 +100,17 @@ class CreateCompany(CompanyCommand, frozen=True, kw_only=True):
     customer_id: int | None = None
     server_id: int | None = None
     zabbix_host: str | None = None
+    max_parallel: int | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     company_id: int = 0
     uuid: str = ""
 
 
 class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
-    """Change some fields of a company; None empties one, unset leaves it as it is."""
+    """Change some fields of a company; None empties one, unset leaves it as it is.
+
+    ``max_parallel`` is how many of its jobs run at once (None: any number); while it is ``paused``, none starts.
+    """
 
     name: str | Unset = UNSET
     code: str | Unset = UNSET
@@ -115,6 +123,8 @@ class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
     customer_id: int | Unset | None = UNSET
     server_id: int | Unset | None = UNSET
     zabbix_host: str | Unset | None = UNSET
+    max_parallel: int | Unset | None = UNSET
+    paused: bool | Unset = UNSET
     settings: dict[str, str] | Unset = UNSET
 
 
@@ -214,6 +224,7 @@ def _create(state: Company | None, command: CreateCompany) -> list[CompanyEvent]
             customer_id=command.customer_id,
             server_id=command.server_id,
             zabbix_host=_zabbix_host(command.zabbix_host),
+            max_parallel=checks.most_at_once(command.max_parallel),
             settings=_settings(command.settings),
         )
     ]
@@ -234,6 +245,8 @@ def _change(state: Company, command: ChangeCompany) -> list[CompanyEvent]:
             "customer_id": command.customer_id,
             "server_id": command.server_id,
             "zabbix_host": where_set(command.zabbix_host, _zabbix_host),
+            "max_parallel": where_set(command.max_parallel, checks.most_at_once),
+            "paused": command.paused,
             "settings": where_set(command.settings, _settings),
         },
     )

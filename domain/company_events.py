@@ -59,6 +59,8 @@ class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
     customer_id: int | Unset | None = UNSET
     server_id: int | Unset | None = UNSET
     zabbix_host: str | Unset | None = UNSET
+    max_parallel: int | Unset | None = UNSET
+    paused: bool | Unset = UNSET
     settings: dict[str, str] | Unset = UNSET
 
 

@@ -3,6 +3,7 @@
 ::
 
     ScheduleJob ──► queued ──► StartJob ──► running ──► FinishJob ──► finished
+                       │                      └─► RequestCancel (its executor ends it)
                        └─────► CancelJob ─► cancelled
 
 Examples
@@ -29,12 +30,20 @@ from domain import checks
 from domain.command import Command, given, moment
 from domain.errors import NotFoundError, StateError
 from domain.event import UNSET, Unset
-from domain.job_events import Channel, JobCancelled, JobEvent, JobFinished, JobScheduled, JobStarted
-from domain.run_template import EXECUTORS
+from domain.job_events import (
+    Artifact,
+    Channel,
+    JobCancelled,
+    JobCancelRequested,
+    JobEvent,
+    JobFinished,
+    JobScheduled,
+    JobStarted,
+)
+from domain.run_template_fields import EXECUTORS, executor, priority
 
 QUEUED, RUNNING, FINISHED, CANCELLED = "queued", "running", "finished", "cancelled"
-OUTCOMES = ("success", "warning", "failure", "not_found", "killed", "timeout", "lost")
-LOWEST_PRIORITY, HIGHEST_PRIORITY = -1_000, 1_000
+OUTCOMES = ("success", "warning", "failure", "not_found", "killed", "timeout", "lost", "cancelled")
 LONGEST_REASON = 2_000
 
 
@@ -52,6 +61,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     due: datetime | None = None
     environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     executor_id: str | None = None
+    task_id: int | None = None
+    attempt: int = 1
+    cancel_requested: bool = False
     outcome: str | None = None
     exit_code: int | None = None
 
@@ -83,6 +95,9 @@ class ScheduleJob(JobCommand, frozen=True, kw_only=True):
     schedule_type: str = ""
     due: datetime | None = None
     next_due: datetime | Unset | None = UNSET
+    task_id: int | None = None
+    attempt: int = 1
+    retry_of: int | None = None
     job_id: int = 0
     uuid: str = ""
     company_id: int = 0
@@ -111,6 +126,15 @@ class FinishJob(JobCommand, frozen=True, kw_only=True):
     reason: str | None = None
     stdout: Channel = Channel()
     stderr: Channel = Channel()
+    artifacts: list[Artifact] = msgspec.field(default_factory=list[Artifact])
+    artifacts_left_out: int = 0
+
+
+class RequestCancel(JobCommand, frozen=True, kw_only=True):
+    """Have a running job ended by its executor; asking again changes nothing."""
+
+    requested_by: str = ""
+    reason: str | None = None
 
 
 class CancelJob(JobCommand, frozen=True, kw_only=True):
@@ -136,6 +160,8 @@ def decide(state: Job | None, command: JobCommand) -> list[JobEvent]:
             return _start(job, command)
         case FinishJob():
             return _finish(job, command)
+        case RequestCancel():
+            return _request_cancel(job, command)
         case CancelJob():
             return _cancel(job, command)
         case _:
@@ -157,9 +183,13 @@ def evolve(state: Job | None, event: JobEvent) -> Job:
                 not_before=event.not_before,
                 due=event.due,
                 environment=event.environment,
+                task_id=event.task_id,
+                attempt=event.attempt,
             )
         case JobStarted() if state is not None:
             return msgspec.structs.replace(state, state=RUNNING, executor_id=event.executor_id)
+        case JobCancelRequested() if state is not None:
+            return msgspec.structs.replace(state, cancel_requested=True)
         case JobFinished() if state is not None:
             return msgspec.structs.replace(state, state=FINISHED, outcome=event.outcome, exit_code=event.exit_code)
         case JobCancelled() if state is not None:
@@ -203,10 +233,13 @@ def _schedule(state: Job | None, command: ScheduleJob) -> list[JobEvent]:
             schedule_type=checks.line(command.schedule_type or "adhoc", "schedule_type", longest=32),
             due=None if command.due is None else moment(command.due, "due"),
             next_due=command.next_due,
-            executor=checks.one_of(command.executor or EXECUTORS[0], "executor", EXECUTORS),
-            priority=checks.whole(command.priority, "priority", lowest=LOWEST_PRIORITY, highest=HIGHEST_PRIORITY),
+            executor=executor(command.executor or EXECUTORS[0]),
+            priority=priority(command.priority),
             environment=checks.environment(command.environment),
             launched_by=command.launched_by or "system",
+            task_id=command.task_id,
+            attempt=checks.whole(command.attempt, "attempt", lowest=1, highest=1_000_000),
+            retry_of=command.retry_of,
         )
     ]
 
@@ -221,6 +254,7 @@ def _start(job: Job, command: StartJob) -> list[JobEvent]:
             executor_id=checks.line(command.executor_id, "executor_id"),
             host=checks.line(command.host, "host"),
             started_at=moment(command.now),
+            task_id=job.task_id,
             command=_command_line(command.command),
         )
     ]
@@ -243,6 +277,25 @@ def _finish(job: Job, command: FinishJob) -> list[JobEvent]:
             reason=_reason(command.reason),
             stdout=command.stdout,
             stderr=command.stderr,
+            task_id=job.task_id,
+            artifacts=command.artifacts,
+            artifacts_left_out=command.artifacts_left_out,
+        )
+    ]
+
+
+def _request_cancel(job: Job, command: RequestCancel) -> list[JobEvent]:
+    _must_be(job, RUNNING, "be asked to end")
+    if job.cancel_requested:
+        return []
+    return [
+        JobCancelRequested(
+            job_id=job.job_id,
+            company_id=job.company_id,
+            run_template_id=job.run_template_id,
+            requested_at=moment(command.now),
+            requested_by=command.requested_by or "system",
+            reason=_reason(command.reason),
         )
     ]
 

@@ -1,9 +1,8 @@
 """Events of a job, one run of a run template: stream ``job-ID``; its output in a stream of its own, ``output-ID``.
 
 The life of a job: JobScheduled, then JobStarted, then JobFinished (perhaps after JobCancelRequested); or JobCancelled
-instead of the rest. Output is apart
-so that retention can let go of it without touching the life of the job: JobFinished carries digest and length of each
-channel.
+instead of the rest. Output is apart so that retention can let go of it without touching the life of the job:
+JobFinished carries digest and length of each channel.
 """
 
 from __future__ import annotations
@@ -31,7 +30,8 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
 
     ``due`` is the due time of the template that it fulfils (None: ad hoc), ``not_before`` the moment from which it may
     start, ``schedule_type`` the interval code or ``adhoc``, ``next_due`` the template's due time after this one (unset:
-    the template's due time is untouched), ``environment`` one-off values of this job alone, ``launched_by`` the actor.
+    the template's due time is untouched), ``environment`` one-off values of this job alone, ``launched_by`` the actor,
+    ``attempt`` which one of its task it is, ``retry_of`` the job before it.
     """
 
     uuid: str
@@ -46,6 +46,9 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
     priority: int = 0
     environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     launched_by: str = "system"
+    task_id: int | None = None
+    attempt: int = 1
+    retry_of: int | None = None
 
 
 class JobStarted(JobEvent, frozen=True, kw_only=True):
@@ -86,9 +89,9 @@ class JobCancelRequested(JobEvent, frozen=True, kw_only=True):
 class JobFinished(JobEvent, frozen=True, kw_only=True):
     """The process of the job ended, or the job was given up.
 
-    ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost, cancelled``; ``exit_code`` as the process
-    gave it (127: executable not found, 128 + n: signal n, 255: failure); ``duration`` in seconds; ``command`` the
-    command line with secrets masked.
+    ``outcome`` is one of ``success, warning, failure, not_found, killed, timeout, lost, cancelled``; ``exit_code`` as
+    the process gave it (127: executable not found, 128 + n: signal n, 255: failure); ``duration`` in seconds;
+    ``command`` the command line with secrets masked.
     """
 
     outcome: str
@@ -102,7 +105,7 @@ class JobFinished(JobEvent, frozen=True, kw_only=True):
     stdout: Channel = Channel()
     stderr: Channel = Channel()
     task_id: int | None = None
-    artifacts: list[Artifact] = []
+    artifacts: list[Artifact] = msgspec.field(default_factory=list[Artifact])
     artifacts_left_out: int = 0
 
 

@@ -17,38 +17,20 @@ Examples
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import msgspec
 
-from domain import checks, cron, schedule
+from domain import checks, schedule
 from domain.command import Command, changes, given, moment, set_fields, where_set
-from domain.deadline import checked_offset
 from domain.errors import NotFoundError, StateError, ValidationError
 from domain.event import UNSET, Personal, Unset
 from domain.run_template_events import RunTemplateChanged, RunTemplateCreated, RunTemplateEvent, RunTemplateRemoved
+from domain.run_template_fields import CHECKS
 
-EXECUTORS = ("Native", "Docker", "Podman", "Kubernetes", "Azure")
-BACKOFFS = ("none", "fixed", "linear", "exponential")
-LONGEST_DELAY = 31 * 86_400
-LONGEST_GAP = 7 * 86_400
-MOST_ATTEMPTS = 100
-
-_SCHEDULE = ("interval", "cron", "time_zone", "active")
-_FIELDS = (
-    *_SCHEDULE,
-    "name",
-    "delay",
-    "executor",
-    "environment",
-    "deadline_offset",
-    "max_attempts",
-    "retry_backoff",
-    "retry_min_gap",
-    "allow_late",
-    "note",
-)
+_SCHEDULE = ("interval", "cron", "time_zone", "active", "start_at", "end_at")
+_FIELDS = (*_SCHEDULE, *(name for name in CHECKS if name not in _SCHEDULE), "environment", "allow_late")
 
 
 class RunTemplate(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +53,18 @@ class RunTemplate(msgspec.Struct, frozen=True, kw_only=True):
     retry_backoff: str
     retry_min_gap: int
     allow_late: bool
+    start_at: datetime | None
+    end_at: datetime | None
+    jitter: int
+    missed_policy: str
+    missed_limit: int
+    overlap_policy: str
+    when_lost: str
+    priority: int
+    max_parallel: int | None
+    labels: list[str]
+    limits: dict[str, int]
+    run_as: str | None
     note: Personal | None
     removed: bool = False
 
@@ -88,8 +82,10 @@ class RunTemplateCommand(Command, frozen=True, kw_only=True):
 class CreateRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
     """Configure an application for a company.
 
-    ``delay`` and ``retry_min_gap`` are in seconds; ``time_zone`` is that of the company unless given; ``interval`` is a
-    code or a word (``h``, ``hourly``); ``deadline_offset`` a span (``+3h``) or a time of day (``08:00``).
+    ``delay``, ``jitter`` and ``retry_min_gap`` are in seconds; ``time_zone`` is that of the company unless given;
+    ``interval`` is a code or a word (``h``, ``hourly``); ``deadline_offset`` a span (``+3h``) or a time of day
+    (``08:00``); ``start_at`` and ``end_at`` bound when it is due; :mod:`domain.run_template_fields` has the words of
+    the policies and of ``limits``.
     """
 
     creates: ClassVar[bool] = True
@@ -109,6 +105,18 @@ class CreateRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
     retry_backoff: str = "none"
     retry_min_gap: int = 0
     allow_late: bool = False
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    jitter: int = 0
+    missed_policy: str = "once"
+    missed_limit: int = 10
+    overlap_policy: str = "queue"
+    when_lost: str = "fail"
+    priority: int = 0
+    max_parallel: int | None = None
+    labels: list[str] = msgspec.field(default_factory=list[str])
+    limits: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    run_as: str | None = None
     note: str | None = None
     run_template_id: int = 0
     uuid: str = ""
@@ -135,6 +143,18 @@ class ChangeRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
     retry_backoff: str | Unset = UNSET
     retry_min_gap: int | Unset = UNSET
     allow_late: bool | Unset = UNSET
+    start_at: datetime | Unset | None = UNSET
+    end_at: datetime | Unset | None = UNSET
+    jitter: int | Unset = UNSET
+    missed_policy: str | Unset = UNSET
+    missed_limit: int | Unset = UNSET
+    overlap_policy: str | Unset = UNSET
+    when_lost: str | Unset = UNSET
+    priority: int | Unset = UNSET
+    max_parallel: int | Unset | None = UNSET
+    labels: list[str] | Unset = UNSET
+    limits: dict[str, int] | Unset = UNSET
+    run_as: str | Unset | None = UNSET
     note: str | Unset | None = UNSET
 
 
@@ -213,46 +233,24 @@ def _create(state: RunTemplate | None, command: CreateRunTemplate) -> list[RunTe
     run_template_id = given(command.run_template_id, "run_template_id")
     if state is not None:
         raise StateError(f"Run template {run_template_id} exists already.", code="run_template_exists")
+    checked = {name: check(getattr(command, name)) for name, check in CHECKS.items()}
     created = RunTemplateCreated(
         run_template_id=run_template_id,
         company_id=given(command.company_id, "company_id"),
         uuid=checks.uuid_text(given(command.uuid, "uuid")),
         application_id=given(command.application_id, "application_id"),
-        name=_name(command.name),
-        interval=schedule.interval_code(command.interval),
-        cron=_cron(command.cron),
-        time_zone=_time_zone(command.time_zone),
-        delay=_delay(command.delay),
         active=command.active,
-        executor=_executor(command.executor),
         environment=checks.environment(command.environment),
-        deadline_offset=_deadline(command.deadline_offset),
-        max_attempts=_attempts(command.max_attempts),
-        retry_backoff=_backoff(command.retry_backoff),
-        retry_min_gap=_gap(command.retry_min_gap),
         allow_late=command.allow_late,
-        note=_note(command.note),
+        **checked,
     )
     return [msgspec.structs.replace(created, next_due=_next_due(created, command))]
 
 
 def _checked(state: RunTemplate, command: ChangeRunTemplate) -> dict[str, Any]:
-    return {
-        "name": where_set(command.name, _name),
-        "interval": where_set(command.interval, schedule.interval_code),
-        "cron": where_set(command.cron, _cron),
-        "time_zone": where_set(command.time_zone, _time_zone),
-        "delay": where_set(command.delay, _delay),
-        "active": command.active,
-        "executor": where_set(command.executor, _executor),
-        "environment": _environment(state, command),
-        "deadline_offset": where_set(command.deadline_offset, _deadline),
-        "max_attempts": where_set(command.max_attempts, _attempts),
-        "retry_backoff": where_set(command.retry_backoff, _backoff),
-        "retry_min_gap": where_set(command.retry_min_gap, _gap),
-        "allow_late": command.allow_late,
-        "note": where_set(command.note, _note),
-    }
+    checked = {name: where_set(getattr(command, name), check) for name, check in CHECKS.items()}
+    environment = _environment(state, command)
+    return {**checked, "active": command.active, "environment": environment, "allow_late": command.allow_late}
 
 
 def _change(state: RunTemplate, command: RunTemplateCommand, wanted: dict[str, Any]) -> list[RunTemplateEvent]:
@@ -272,54 +270,21 @@ def _reschedule(state: RunTemplate, command: RunTemplateCommand) -> list[RunTemp
 
 
 def _next_due(template: RunTemplate | RunTemplateCreated, command: RunTemplateCommand) -> datetime | None:
+    start_at, end_at = template.start_at, template.end_at
+    if start_at is not None and end_at is not None and start_at > end_at:
+        raise ValidationError(
+            f"The template ends at {end_at.isoformat()}, before it begins at {start_at.isoformat()}.",
+            field="end_at",
+            code="end_before_start",
+        )
+    after = moment(command.now)
+    if start_at is not None:
+        after = max(after, start_at - timedelta(microseconds=1))
     zone = template.time_zone or checks.time_zone(given(command.zone, "zone"), "zone")
     # An inactive template has to be due one day, too: what is wrong with its schedule is told now.
-    due = schedule.next_due(template.interval, template.cron, zone, moment(command.now))
-    return due if template.active else None
-
-
-def _name(name: str) -> str:
-    return checks.line(name, "name")
-
-
-def _cron(expression: str | None) -> str | None:
-    cleaned = expression.strip() if expression else ""
-    if not cleaned:
-        return None
-    cron.parse(cleaned)
-    return cleaned
-
-
-def _time_zone(name: str | None) -> str | None:
-    return checks.time_zone(name) if name and name.strip() else None
-
-
-def _delay(seconds: int) -> int:
-    return checks.whole(seconds, "delay", lowest=0, highest=LONGEST_DELAY)
-
-
-def _executor(name: str) -> str:
-    return checks.one_of(name, "executor", EXECUTORS)
-
-
-def _deadline(offset: str | None) -> str | None:
-    return checked_offset(offset) if offset and offset.strip() else None
-
-
-def _attempts(number: int) -> int:
-    return checks.whole(number, "max_attempts", lowest=1, highest=MOST_ATTEMPTS)
-
-
-def _backoff(name: str) -> str:
-    return checks.one_of(name, "retry_backoff", BACKOFFS)
-
-
-def _gap(seconds: int) -> int:
-    return checks.whole(seconds, "retry_min_gap", lowest=0, highest=LONGEST_GAP)
-
-
-def _note(text: str | None) -> str | None:
-    return checks.text(text, "note") if text and text.strip() else None
+    due = schedule.next_due(template.interval, template.cron, zone, after)
+    too_late = due is not None and end_at is not None and due > end_at
+    return due if template.active and not too_late else None
 
 
 def _environment(state: RunTemplate, command: ChangeRunTemplate) -> dict[str, str] | Unset:

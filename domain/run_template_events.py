@@ -53,8 +53,8 @@ class RunTemplateCreated(RunTemplateEvent, frozen=True, kw_only=True):
     when_lost: str = "fail"
     priority: int = 0
     max_parallel: int | None = None
-    labels: list[str] = []
-    limits: dict[str, int] = {}
+    labels: list[str] = msgspec.field(default_factory=list[str])
+    limits: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     run_as: str | None = None
     note: Personal | None = None
     next_due: datetime | None = None
@@ -82,18 +82,18 @@ class RunTemplateChanged(RunTemplateEvent, frozen=True, kw_only=True):
     retry_backoff: str | Unset = UNSET
     retry_min_gap: int | Unset = UNSET
     allow_late: bool | Unset = UNSET
-    start_at: datetime | None | Unset = UNSET
-    end_at: datetime | None | Unset = UNSET
+    start_at: datetime | Unset | None = UNSET
+    end_at: datetime | Unset | None = UNSET
     jitter: int | Unset = UNSET
     missed_policy: str | Unset = UNSET
     missed_limit: int | Unset = UNSET
     overlap_policy: str | Unset = UNSET
     when_lost: str | Unset = UNSET
     priority: int | Unset = UNSET
-    max_parallel: int | None | Unset = UNSET
+    max_parallel: int | Unset | None = UNSET
     labels: list[str] | Unset = UNSET
     limits: dict[str, int] | Unset = UNSET
-    run_as: str | None | Unset = UNSET
+    run_as: str | Unset | None = UNSET
     note: Personal | Unset | None = UNSET
     next_due: datetime | Unset | None = UNSET
 

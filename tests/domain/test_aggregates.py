@@ -69,6 +69,13 @@ application_commands = st.one_of(
             [PROBE, PROBE | {"version": "2"}, PROBE | {"executable": 5}, PROBE | {"uuid": "other"}, {}]
         ),
     ),
+    st.builds(
+        application.ChangeApplication,
+        application_id=st.just(3),
+        enabled=maybe(st.booleans()),
+        max_parallel=maybe(st.sampled_from([None, 1, 0])),
+        paused=maybe(st.booleans()),
+    ),
     st.builds(application.EnableApplication, application_id=st.just(3)),
     st.builds(application.DisableApplication, application_id=st.just(3)),
     st.builds(application.RemoveApplication, application_id=st.just(3)),
@@ -104,6 +111,12 @@ template_commands = st.one_of(
         retry_backoff=maybe(st.sampled_from(["none", "Linear", "sometimes"])),
         retry_min_gap=maybe(st.sampled_from([0, 30, -5])),
         note=maybe(st.sampled_from([None, "a\nnote", "\x00"])),
+        start_at=maybe(st.sampled_from([None, START + timedelta(days=9)])),
+        end_at=maybe(st.sampled_from([None, START + timedelta(days=5), START + timedelta(days=90)])),
+        jitter=maybe(st.sampled_from([0, 60])),
+        overlap_policy=maybe(st.sampled_from(["skip", "mix"])),
+        labels=maybe(st.sampled_from([[], ["a", "a"], ["a b"]])),
+        limits=maybe(st.sampled_from([{}, {"wall_time": 60}])),
     ),
     st.builds(run_template.ActivateRunTemplate, run_template_id=st.just(42)),
     st.builds(run_template.DeactivateRunTemplate, run_template_id=st.just(42)),
@@ -129,6 +142,7 @@ job_commands = st.one_of(
         outcome=st.sampled_from(["success", "lost", "odd"]),
         exit_code=st.sampled_from([0, 255, 2**40]),
     ),
+    st.builds(job.RequestCancel, job_id=st.just(1001)),
     st.builds(job.CancelJob, job_id=st.just(1001), if_waiting=st.booleans()),
 )
 
@@ -226,15 +240,17 @@ class RunTemplateLife(Life):
                 self.next_due = event.next_due
                 assert self.next_due is None or self.next_due > self.now
                 zone = self.state.time_zone or self.zone
-                expected = schedule.next_due(self.state.interval, self.state.cron, zone, self.now)
-                assert self.next_due == (expected if self.state.active else None)
+                begin = max(self.now, (self.state.start_at or self.now) - timedelta(microseconds=1))
+                expected = schedule.next_due(self.state.interval, self.state.cron, zone, begin)
+                ended = expected is not None and self.state.end_at is not None and expected > self.state.end_at
+                assert self.next_due == (expected if self.state.active and not ended else None)
             elif isinstance(event, RunTemplateChanged):
                 told = {name for name in event.__struct_fields__ if getattr(event, name) is not UNSET}
-                assert told.isdisjoint({"interval", "cron", "time_zone", "active"})
+                assert told.isdisjoint({"interval", "cron", "time_zone", "active", "start_at", "end_at"})
 
     @invariant()
     def it_is_due_just_when_it_can_be(self) -> None:
-        if self.state is not None:
+        if self.state is not None and self.state.end_at is None:
             assert (self.next_due is not None) == (self.state.active and self.state.interval != "n")
 
 
@@ -245,7 +261,11 @@ class JobLife(Life):
     @invariant()
     def a_job_ends_once(self) -> None:
         names = [type(event).__name__ for event in self.events]
-        lives = (["JobScheduled", "JobStarted", "JobFinished"], ["JobScheduled", "JobCancelled"])
+        lives = (
+            ["JobScheduled", "JobStarted", "JobFinished"],
+            ["JobScheduled", "JobStarted", "JobCancelRequested", "JobFinished"],
+            ["JobScheduled", "JobCancelled"],
+        )
         assert any(names == life[: len(names)] for life in lives)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from domain.company import ChangeCompany, CreateCompany, RemoveCompany
 from domain.deadline import checked_offset, deadline
 from domain.errors import DomainError, NotFoundError, StateError, ValidationError
 from domain.event import ERASED
-from domain.job import CancelJob, FinishJob, ScheduleJob, StartJob
+from domain.job import CancelJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.localized import LANGUAGES, localized
 from domain.run_template import ChangeRunTemplate, CreateRunTemplate
 
@@ -163,6 +163,20 @@ def test_vat_numbers(number: str, code: str | None) -> None:
         ({"max_attempts": 0}, "max_attempts", "out_of_range"),
         ({"retry_backoff": "often"}, "retry_backoff", "retry_backoff_unknown"),
         ({"retry_min_gap": -1}, "retry_min_gap", "out_of_range"),
+        ({"jitter": -1}, "jitter", "out_of_range"),
+        ({"missed_policy": "never"}, "missed_policy", "missed_policy_unknown"),
+        ({"missed_limit": 0}, "missed_limit", "out_of_range"),
+        ({"overlap_policy": "mix"}, "overlap_policy", "overlap_policy_unknown"),
+        ({"when_lost": "cry"}, "when_lost", "when_lost_unknown"),
+        ({"priority": 1001}, "priority", "out_of_range"),
+        ({"max_parallel": 0}, "max_parallel", "out_of_range"),
+        ({"labels": ["a b"]}, "labels", "label_invalid"),
+        ({"labels": [str(number) for number in range(51)]}, "labels", "too_many"),
+        ({"limits": {"time": 1}}, "limits", "limits_unknown"),
+        ({"limits": {"wall_time": 0}}, "limits", "out_of_range"),
+        ({"run_as": "root; rm"}, "run_as", "invalid"),
+        ({"start_at": datetime(2026, 1, 1)}, "start_at", "invalid"),
+        ({"start_at": NOW, "end_at": NOW - timedelta(days=1)}, "end_at", "end_before_start"),
         ({"note": "\x00"}, "note", "invalid"),
     ],
 )
@@ -180,6 +194,30 @@ def test_the_secret_value_of_a_variable_is_not_told_in_an_error() -> None:
     with pytest.raises(ValidationError) as caught:
         a_template(environment={"TOKEN": "very-secret\x00"})
     assert "very-secret" not in caught.value.message
+
+
+def test_a_template_is_due_from_its_begin_to_its_end() -> None:
+    def due(**fields: Any) -> datetime | None:
+        wish = CreateRunTemplate(
+            name="X",
+            company_id=7,
+            application_id=3,
+            run_template_id=42,
+            uuid=UUID,
+            now=NOW,
+            zone="UTC",
+            interval="h",
+            **fields,
+        )
+        [created] = run_template.decide(None, wish)
+        return created.next_due  # type: ignore[attr-defined]
+
+    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    assert due(start_at=noon) == noon
+    assert due(start_at=noon - timedelta(days=9)) == NOW.replace(hour=11, minute=0)
+    assert due(end_at=noon) == NOW.replace(hour=11, minute=0)
+    assert due(end_at=NOW.replace(hour=10, minute=59)) is None
+    assert due(start_at=noon, end_at=noon) == noon
 
 
 def test_single_variables_are_changed_and_taken_away() -> None:
@@ -246,6 +284,16 @@ def test_a_job_goes_its_way_only(command: Command, possible: str, state: str) ->
     assert caught.value.code == f"job_{state}"
     with pytest.raises(NotFoundError):
         job.decide(None, command)
+
+
+def test_a_running_job_is_asked_to_end_once() -> None:
+    wish = RequestCancel(job_id=1001, now=NOW, requested_by="user:1", reason="too slow")
+    [requested] = job.decide(in_state("running"), wish)
+    asked = job.evolve(in_state("running"), requested)
+    assert (asked.state, asked.cancel_requested) == ("running", True)
+    assert job.decide(asked, wish) == []
+    with pytest.raises(StateError, match="only a running job can be asked to end"):
+        job.decide(in_state("queued"), wish)
 
 
 def test_cancelling_if_waiting_leaves_a_job_that_started_alone() -> None:

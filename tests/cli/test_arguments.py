@@ -6,6 +6,7 @@ import doctest
 import importlib
 import json
 import pkgutil
+from pathlib import Path
 
 import click
 import pytest
@@ -15,6 +16,8 @@ from cli.arguments import arrange, wants_json
 from cli.catalogue import COMMANDS, canonical
 from cli.group import load
 from cli.main import main
+
+DOCUMENTATION = Path(cli.__file__).resolve().parents[1] / "docs" / "cli.md"
 
 CASES = {
     "company:list": ["company:list"],
@@ -82,6 +85,11 @@ def test_each_option_has_both_spellings_and_a_help(name: str) -> None:
 def test_help_of_each_command_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     assert COMMANDS[name].summary in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_is_in_the_documentation(name: str) -> None:
+    assert f"`{name}" in DOCUMENTATION.read_text()
 
 
 def test_without_words_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

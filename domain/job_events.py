@@ -44,6 +44,7 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
     next_due: datetime | Unset | None = UNSET
     executor: str = "Native"
     priority: int = 0
+    labels: list[str] = msgspec.field(default_factory=list[str])
     environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     launched_by: str = "system"
     task_id: int | None = None

@@ -29,8 +29,8 @@ BEGIN
            count(*) FILTER (WHERE b.type = 'JobScheduled'),
            count(*) FILTER (WHERE b.data->>'outcome' = 'success'),
            count(*) FILTER (WHERE b.data->>'outcome' = 'warning'),
-           count(*) FILTER (WHERE b.data->>'outcome' NOT IN ('success', 'warning')),
-           count(*) FILTER (WHERE b.type = 'JobCancelled'),
+           count(*) FILTER (WHERE b.data->>'outcome' NOT IN ('success', 'warning', 'cancelled')),
+           count(*) FILTER (WHERE b.type = 'JobCancelled' OR b.data->>'outcome' = 'cancelled'),
            coalesce(sum((b.data->>'duration')::numeric), 0)
       FROM unnest(batch) b
      WHERE b.type IN ('JobScheduled', 'JobFinished', 'JobCancelled')

@@ -25,14 +25,29 @@ RUN_TEMPLATE = Projection(
     version=1,
     inline=True,
     tables=("run_template", "due"),
-    types=("RunTemplateCreated", "RunTemplateChanged", "RunTemplateRemoved", "JobScheduled"),
+    types=("RunTemplateCreated", "RunTemplateChanged", "RunTemplateRemoved", "JobScheduled", "DueSkipped"),
 )
 JOB_QUEUE = Projection(
     name="job_queue",
     version=1,
     inline=True,
     tables=("job_queue",),
-    types=("JobScheduled", "JobStarted", "JobFinished", "JobCancelled"),
+    types=("JobScheduled", "JobStarted", "JobCancelRequested", "JobFinished", "JobCancelled"),
+)
+TASK = Projection(
+    name="task",
+    version=1,
+    inline=True,
+    tables=("task",),
+    types=("TaskOpened", "TaskFulfilled", "TaskFailed", "TaskMissed", "JobStarted", "JobFinished"),
+)
+SYSTEM_STATE = Projection(
+    name="system_state",
+    version=1,
+    inline=True,
+    shared=True,
+    tables=("system_state",),
+    types=("SystemPaused", "SystemResumed"),
 )
 JOB_HISTORY = Projection(
     name="job_history",
@@ -49,7 +64,18 @@ DASHBOARD = Projection(
 )
 AUDIT_TRAIL = Projection(name="audit_trail", version=1, tables=("audit_trail",))
 
-ALL = (COMPANY, APPLICATION, RUN_TEMPLATE, JOB_QUEUE, JOB_HISTORY, JOB_OUTPUT, DASHBOARD, AUDIT_TRAIL)
+ALL = (
+    COMPANY,
+    APPLICATION,
+    RUN_TEMPLATE,
+    JOB_QUEUE,
+    TASK,
+    SYSTEM_STATE,
+    JOB_HISTORY,
+    JOB_OUTPUT,
+    DASHBOARD,
+    AUDIT_TRAIL,
+)
 INLINE = tuple(projection for projection in ALL if projection.inline)
 ASYNC = tuple(projection for projection in ALL if not projection.inline)
 

@@ -47,9 +47,9 @@ BEGIN
         SELECT (b.data->>'run_template_id')::integer AS id, min(b.company_id) AS company_id,
                array_agg(b.data ORDER BY b.epoch, b.xid, b.position) AS moves,
                array_agg((b.data->>'due')::timestamptz ORDER BY b.epoch, b.xid, b.position)
-                   FILTER (WHERE b.data->>'due' IS NOT NULL) AS dues
+                   FILTER (WHERE b.type = 'JobScheduled' AND b.data->>'due' IS NOT NULL) AS dues
           FROM unnest(batch) b
-         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'JobScheduled') AND b.data ? 'next_due'
+         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'JobScheduled', 'DueSkipped') AND b.data ? 'next_due'
             OR b.type = 'RunTemplateRemoved'
          GROUP BY 1) l
     ON CONFLICT (run_template_id) DO UPDATE

@@ -192,7 +192,7 @@ async def test_a_job_whose_lease_ran_out_is_settled_as_lost_and_its_process_ende
         assert await leases.settle_lost(lab.store, lab.daemons["executor"]) == 1
         row = await lab.ended(job)
         assert row["outcome"] == "lost"
-        assert "stopped giving signs of life" in row["reason"]
+        assert "gave no more signs of life" in row["reason"]
 
         async def process_gone() -> bool:
             return not Path(f"/proc/{pid}").exists()

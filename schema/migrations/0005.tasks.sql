@@ -1,0 +1,2 @@
+-- depends: 0004.projections
+CREATE SEQUENCE task_id AS integer;

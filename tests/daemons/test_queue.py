@@ -1,0 +1,130 @@
+"""The queue: who starts next, and who must wait."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from domain.application_events import ApplicationUpdated
+from domain.company_events import CompanyChanged, CompanyCreated
+from domain.job_events import JobScheduled
+from domain.system_events import SystemPaused, SystemResumed
+from eventstore.log import Append
+from tests.testbed.engine import COMPANY, Lab, engine
+from tests.testbed.postgres import Database
+
+CLAIM = "SELECT job_id FROM claim_jobs($1, 'host', ARRAY['Native'], $2, 30, $3)"
+
+
+async def claim(lab: Lab, most: int, *labels: str) -> list[int]:
+    """Claim jobs as an executor with these labels; return them in the order of their ids."""
+    return sorted(row[0] for row in await lab.store.pool.fetch(CLAIM, "executor@test:1", most, list(labels)))
+
+
+async def company(lab: Lab, number: int) -> None:
+    created = CompanyCreated(
+        company_id=number, uuid=f"company-{number}", name=f"C{number}", code=f"c{number}", time_zone="UTC"
+    )
+    await lab.store.append(Append(stream=f"company-{number}", company_id=number, events=[created], expected=0))
+
+
+async def job_of(lab: Lab, company_id: int, template: int, **fields: object) -> int:
+    """Queue a job of a template in the name of another company."""
+    job = await lab.next_id("job_id")
+    now = datetime.now(UTC) - timedelta(seconds=1)
+    scheduled = JobScheduled(
+        job_id=job,
+        company_id=company_id,
+        run_template_id=template,
+        uuid=f"job-{job}",
+        application_id=1,
+        application_version="1",
+        not_before=now,
+        scheduled_at=now,
+        **fields,  # type: ignore[arg-type]
+    )
+    await lab.store.append(Append(stream=f"job-{job}", company_id=company_id, events=[scheduled], expected=0))
+    return job
+
+
+async def test_a_company_with_one_job_does_not_wait_for_one_with_many(database: Database) -> None:
+    async with engine(database) as lab:
+        await company(lab, 2)
+        template = await lab.template(overlap_policy="allow")
+        many = [await lab.schedule(template) for _ in range(12)]
+        single = await job_of(lab, 2, template)
+        assert single in await claim(lab, 2)
+        assert len(await claim(lab, 20)) == len(many) - 1
+
+
+async def test_within_a_company_priority_comes_first_then_time(database: Database) -> None:
+    async with engine(database) as lab:
+        template = await lab.template(overlap_policy="allow")
+        now = datetime.now(UTC) - timedelta(minutes=1)
+        late = await lab.schedule(template, not_before=now)
+        early = await lab.schedule(template, not_before=now - timedelta(minutes=5))
+        urgent = await lab.schedule(template, not_before=now + timedelta(seconds=1), priority=5)
+        order = [(await claim(lab, 1))[0] for _ in range(3)]
+        assert order == [urgent, early, late]
+
+
+async def test_a_template_runs_one_job_at_a_time_unless_it_allows_more(database: Database) -> None:
+    async with engine(database) as lab:
+        alone = await lab.template()
+        several = await lab.template(overlap_policy="allow", max_parallel=2)
+        for _ in range(4):
+            await lab.schedule(alone)
+            await lab.schedule(several)
+        assert len(await claim(lab, 20)) == 3
+        assert await claim(lab, 20) == []
+
+
+async def test_limits_of_company_and_application_hold_together(database: Database) -> None:
+    async with engine(database) as lab:
+        templates = [await lab.template(overlap_policy="allow") for _ in range(3)]
+        limited = ApplicationUpdated(application_id=1, max_parallel=1)
+        await lab.store.append(Append(stream="application-1", events=[limited]))
+        for template in templates:
+            for _ in range(3):
+                await lab.schedule(template)
+        changed = CompanyChanged(company_id=COMPANY, max_parallel=4)
+        await lab.store.append(Append(stream=f"company-{COMPANY}", company_id=COMPANY, events=[changed]))
+        claimed = await claim(lab, 20)
+        assert len(claimed) == 4
+        of_limited = "SELECT count(*) FROM job_queue WHERE state = 'running' AND app_id = 1"
+        assert await lab.store.pool.fetchval(of_limited) == 1
+        assert await claim(lab, 20) == []
+
+
+async def test_nothing_starts_while_company_application_or_installation_is_paused(database: Database) -> None:
+    async with engine(database) as lab:
+        await lab.schedule(await lab.template())
+        now = datetime.now(UTC)
+
+        async def change(stream: str, event: object, company_id: int | None = None) -> None:
+            await lab.store.append(Append(stream=stream, company_id=company_id, events=[event]))  # type: ignore[list-item]
+
+        await change("system-1", SystemPaused(paused_at=now))
+        assert await claim(lab, 5) == []
+        await change("system-1", SystemResumed(resumed_at=now))
+        await change(f"company-{COMPANY}", CompanyChanged(company_id=COMPANY, paused=True), COMPANY)
+        assert await claim(lab, 5) == []
+        await change(f"company-{COMPANY}", CompanyChanged(company_id=COMPANY, paused=False), COMPANY)
+        await change("application-1", ApplicationUpdated(application_id=1, paused=True))
+        assert await claim(lab, 5) == []
+        await change("application-1", ApplicationUpdated(application_id=1, paused=False))
+        assert len(await claim(lab, 5)) == 1
+
+
+async def test_labels_say_where_a_job_may_run(database: Database) -> None:
+    async with engine(database) as lab:
+        template = await lab.template(overlap_policy="allow")
+        anywhere = await lab.schedule(template)
+        special = await lab.schedule(template, labels=["gpu", "prague"])
+        assert await claim(lab, 5, "gpu") == [anywhere]
+        assert await claim(lab, 5, "prague", "gpu", "ssd") == [special]
+
+
+async def test_a_job_that_may_not_start_yet_is_left(database: Database) -> None:
+    async with engine(database) as lab:
+        await lab.schedule(await lab.template(), not_before=datetime.now(UTC) + timedelta(hours=1))
+        assert await claim(lab, 5) == []

@@ -1,95 +1,79 @@
-"""The scheduler: turns due templates into jobs, each due time into one.
+"""The scheduler: turns due templates into jobs, each due time into one, and ends the tasks whose window has passed.
 
 It sleeps until the earliest due time and wakes when a template changes. Any number may run: the due time is part of the
-idempotency key of the command and of a unique key of the queue, and the template is held at the version that was read.
+idempotency key of the append and of a unique key of the queue, and the template is held at the version that was read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import asyncpg
 import structlog
 
+from daemons.due import DueTemplate, appends, due_template, ids_needed, planned
+from daemons.expiry import end_expired_tasks
 from daemons.runtime import Daemon, run
-from domain.errors import DomainError
-from domain.job_events import JobScheduled
-from domain.schedule import next_due
-from eventstore.append import guard
 from eventstore.errors import ConcurrencyError, EventStoreError, UniqueError
 from eventstore.listener import POLL
-from eventstore.log import NO_STREAM, Append, Meta
+from eventstore.log import Append, Meta
 from eventstore.store import EventStore
 from projections.queries import query
 
-BATCH = 1_000
+PAGE = 2_000
 """Due templates taken at a time."""
 
 META = Meta(actor="daemon:scheduler", source="scheduler")
-JOB_IDS = "SELECT nextval('job_id') FROM generate_series(1, $1::integer)"
+IDS = "SELECT nextval($1::regclass) FROM generate_series(1, $2::integer)"
 
 log = structlog.get_logger(__name__)
 
 
 async def schedule_due(store: EventStore, now: datetime) -> int:
-    """Queue a job for each template that is due; return how many were taken."""
-    rows = await store.pool.fetch(query("run_template.due"), now, BATCH)
-    if not rows:
-        return 0
-    ids = [row[0] for row in await store.pool.fetch(JOB_IDS, len(rows))]
-    await asyncio.gather(*(schedule_one(store, row, job_id, now) for row, job_id in zip(rows, ids, strict=True)))
-    return len(rows)
+    """Schedule each template that is due at a moment; return how many jobs were queued."""
+    queued = 0
+    after: tuple[datetime | None, int | None] = (None, None)
+    while True:
+        rows = await store.pool.fetch(query("run_template.due"), now, PAGE, *after)
+        if not rows:
+            return queued
+        queued += await schedule_page(store, [due_template(row) for row in rows], now)
+        after = (rows[-1]["next_due"], rows[-1]["run_template_id"])
+        if len(rows) < PAGE:
+            return queued
 
 
-async def schedule_one(store: EventStore, row: asyncpg.Record, job_id: int, now: datetime) -> None:
-    """Queue the job of one due template, unless somebody else has done so or has changed the template."""
-    due: datetime = row["next_due"]
-    scheduled = JobScheduled(
-        job_id=job_id,
-        company_id=row["company_id"],
-        run_template_id=row["run_template_id"],
-        uuid=str(uuid.uuid4()),
-        application_id=row["app_id"],
-        application_version=row["app_version"],
-        not_before=due,
-        scheduled_at=now,
-        schedule_type=row["interv"],
-        due=due,
-        next_due=following(row, max(due, now)),
-        executor=row["executor"],
-        launched_by="daemon:scheduler",
-    )
-    key = f"due:{row['run_template_id']}:{due.isoformat()}"
+async def schedule_page(store: EventStore, templates: Sequence[DueTemplate], now: datetime) -> int:
+    """Schedule these templates; return how many jobs were queued."""
+    plans = [planned(template, now) for template in templates]
+    needed = [ids_needed(found) for found in plans]
+    jobs = iter(await take_ids(store, "job_id", sum(count for count, _ in needed)))
+    tasks = iter(await take_ids(store, "task_id", sum(count for _, count in needed)))
+    wanted = [
+        (template, appends(template, found, now, jobs, tasks)) for template, found in zip(templates, plans, strict=True)
+    ]
+    done = await asyncio.gather(*(append_one(store, template, made) for template, made in wanted))
+    return sum(count for count, told in zip((count for count, _ in needed), done, strict=True) if told)
+
+
+async def take_ids(store: EventStore, sequence: str, count: int) -> list[int]:
+    """Return so many fresh ids of a sequence."""
+    return [row[0] for row in await store.pool.fetch(IDS, sequence, count)] if count else []
+
+
+async def append_one(store: EventStore, template: DueTemplate, made: list[Append]) -> bool:
+    """Append what follows from a due template, unless somebody else has, or has changed the template; tell whether."""
     try:
-        await store.append_all(
-            [
-                Append(stream=f"job-{job_id}", company_id=row["company_id"], events=[scheduled], expected=NO_STREAM),
-                guard(f"run_template-{row['run_template_id']}", row["company_id"], row["stream_version"]),
-            ],
-            meta=META,
-            key=key,
-            fingerprint=key.encode(),
-        )
+        done = await store.append_all(made, meta=META, key=template.key, fingerprint=template.key.encode())
     except (ConcurrencyError, UniqueError) as error:
-        log.info("not scheduled, somebody was first", run_template=row["run_template_id"], reason=str(error))
+        log.info("not scheduled, somebody was first", run_template=template.run_template_id, reason=str(error))
+        return False
     except EventStoreError as error:
-        log.error("not scheduled", run_template=row["run_template_id"], error=str(error))
-
-
-def following(row: asyncpg.Record, after: datetime) -> datetime | None:
-    """Return when a template is due after a moment; None if never, or if its schedule cannot be understood any more."""
-    try:
-        return next_due(row["interv"], row["cron"], row["zone"], after)
-    except DomainError as error:
-        log.error(
-            "schedule not understood; the template is not due any more",
-            run_template=row["run_template_id"],
-            error=str(error),
-        )
-        return None
+        log.error("not scheduled", run_template=template.run_template_id, error=str(error))
+        return False
+    return not any(append.replayed for append in done)
 
 
 async def work(store: EventStore, daemon: Daemon) -> None:
@@ -100,12 +84,13 @@ async def work(store: EventStore, daemon: Daemon) -> None:
     stopping.add_done_callback(lambda _: wake.set())
     try:
         while not daemon.stopping.is_set():
-            if await schedule_due(store, datetime.now(UTC)):
+            now = datetime.now(UTC)
+            if await schedule_due(store, now) + await end_expired_tasks(store, now):
                 continue
             earliest = await store.pool.fetchval(query("run_template.next_due"))
             wait = POLL if earliest is None else min(POLL, (earliest - datetime.now(UTC)).total_seconds())
-            if wait > 0:
-                await store.listener.wait(wake, wait)
+            # What stays due could not be scheduled: it is tried again after the poll, not at once.
+            await store.listener.wait(wake, wait if wait > 0 else POLL)
     finally:
         stopping.cancel()
         store.listener.forget(wake)

@@ -1,7 +1,8 @@
 """What follows from a due template: which due times become jobs, which were missed, which are passed over.
 
-A due time is missed when a later one has passed too, or when it lies more than :data:`GRACE` back. The missed policy says what
-becomes of those; the overlap policy says what a job of the same template that waits or runs means for the next one.
+A due time is missed when a later one has passed too, or when it lies more than :data:`GRACE` back. The missed policy
+says what becomes of those; the overlap policy says what a job of the same template that waits or runs means for the
+next one.
 
 Examples
 --------
@@ -137,7 +138,8 @@ def plan(terms: Terms, due: datetime, now: datetime, *, queued: int = 0, running
     uncounted += max(len(missed) - MOST_MISSED, 0)
     runs = again + on_time
     overlapped = None
-    if runs and (terms.overlap_policy == "skip" and queued + running or terms.overlap_policy == "queue" and queued):
+    in_the_way = {"skip": queued + running, "queue": queued}.get(terms.overlap_policy, 0)
+    if runs and in_the_way:
         overlapped, runs = runs[-1], []
     return Plan(
         runs=runs,

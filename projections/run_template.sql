@@ -24,7 +24,7 @@ CREATE TABLE due (
     next_due        timestamptz,
     last_due        timestamptz
 );
-CREATE INDEX due_next ON due (next_due) WHERE next_due IS NOT NULL;
+CREATE INDEX due_next ON due (next_due, run_template_id) WHERE next_due IS NOT NULL;
 
 -- Folds events of run templates into run_template, and what moves their due time into due. Takes a batch in log order.
 CREATE FUNCTION fold_run_template(batch event[]) RETURNS void LANGUAGE plpgsql AS $$

@@ -35,16 +35,20 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
  ORDER BY t.id LIMIT 1
 
 -- name: due
--- Templates that are due at a moment, oldest first. $1: moment, $2: at most.
-SELECT d.run_template_id, d.company_id, d.next_due, t.app_id, t.interv, t.document->>'cron' AS cron, t.executor,
-       coalesce(t.document->>'time_zone', c.time_zone, 'UTC') AS zone, (t.document->>'delay')::integer AS delay,
-       coalesce(a.version, '') AS app_version, t.stream_version
+-- Templates that are due at a moment, oldest first, with their jobs that wait and run. $1: moment, $2: at most, $3 and $4: the due
+-- time and id that the page before ended with, or NULL.
+SELECT d.run_template_id, d.company_id, d.next_due, t.document, coalesce(t.document->>'time_zone', c.time_zone, 'UTC') AS zone,
+       t.app_id, coalesce(a.version, '') AS app_version, t.stream_version,
+       (SELECT count(*) FROM job_queue q WHERE q.state = 'queued' AND q.run_template_id = d.run_template_id) AS queued,
+       ARRAY(SELECT q.job_id FROM job_queue q WHERE q.state = 'running' AND q.company_id = d.company_id
+                AND q.run_template_id = d.run_template_id) AS running
   FROM due d
   JOIN run_template t ON t.id = d.run_template_id
   JOIN company c ON c.id = t.company_id
   LEFT JOIN application a ON a.id = t.app_id
  WHERE d.next_due <= $1::timestamptz
- ORDER BY d.next_due LIMIT $2::integer
+   AND ($3::timestamptz IS NULL OR (d.next_due, d.run_template_id) > ($3, $4::integer))
+ ORDER BY d.next_due, d.run_template_id LIMIT $2::integer
 
 -- name: next_due
 -- The earliest due time of all templates, or NULL.

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from daemons.scheduler import schedule_due
+import pytest
+
+from daemons.due import due_template
+from daemons.expiry import end_expired_tasks
+from daemons.scheduler import schedule_due, schedule_page
 from projections.queries import query
 from tests.testbed.engine import Lab, engine
 from tests.testbed.postgres import Database
@@ -44,21 +48,70 @@ async def test_ten_schedulers_at_once_make_one_job_for_each_due_time(database: D
 async def test_a_template_that_changed_meanwhile_is_not_scheduled_by_its_old_plan(database: Database) -> None:
     async with engine(database) as lab:
         template = await lab.template(interval="h", next_due=DUE)
-        rows = await lab.store.pool.fetch(query("run_template.due"), DUE, 10)
+        rows = await lab.store.pool.fetch(query("run_template.due"), DUE, 10, None, None)
         await lab.change(template, active=False, next_due=None)
-        from daemons.scheduler import schedule_one
-
-        await schedule_one(lab.store, rows[0], 1, DUE)
+        assert await schedule_page(lab.store, [due_template(row) for row in rows], DUE) == 0
         assert await jobs_of(lab, template) == []
 
 
-async def test_being_down_for_a_day_makes_one_job_not_twenty_four(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("policy", "hours_of_jobs", "missed"), [("once", [24], 24), ("skip", [], 25), ("all", [22, 23, 24], 22)]
+)
+async def test_what_was_missed_in_a_day_follows_the_policy(
+    database: Database, policy: str, hours_of_jobs: list[int], missed: int
+) -> None:
+    async with engine(database) as lab:
+        template = await lab.template(interval="h", next_due=DUE, missed_policy=policy, missed_limit=3)
+        back = DUE + timedelta(days=1, minutes=5)
+        assert await schedule_due(lab.store, back) == len(hours_of_jobs)
+        assert await schedule_due(lab.store, back) == 0
+        assert await jobs_of(lab, template) == [DUE + timedelta(hours=hour) for hour in hours_of_jobs]
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) == DUE + timedelta(days=1, hours=1)
+        states = dict(await lab.store.pool.fetch("SELECT state, count(*) FROM task GROUP BY state"))
+        assert states == {"missed": missed} | ({"open": len(hours_of_jobs)} if hours_of_jobs else {})
+
+
+@pytest.mark.parametrize(
+    ("policy", "jobs", "cancelled"), [("allow", 2, 0), ("skip", 1, 0), ("queue", 2, 0), ("cancel", 2, 1)]
+)
+async def test_a_running_job_at_the_next_due_time_follows_the_policy(
+    database: Database, policy: str, jobs: int, cancelled: int
+) -> None:
+    async with engine(database) as lab:
+        template = await lab.template(interval="h", next_due=DUE, overlap_policy=policy)
+        await schedule_due(lab.store, DUE)
+        assert (
+            await lab.store.pool.fetchval("SELECT count(*) FROM claim_jobs('e@h:1', 'h', ARRAY['Native'], 5, 30)") == 1
+        )
+        hour = DUE + timedelta(hours=1)
+        await schedule_due(lab.store, hour)
+        assert len(await jobs_of(lab, template)) == jobs
+        asked = "SELECT count(*) FROM job_queue WHERE cancel_requested_at IS NOT NULL AND state = 'running'"
+        assert await lab.store.pool.fetchval(asked) == cancelled
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) == DUE + timedelta(hours=2)
+
+
+async def test_one_may_wait_but_not_two(database: Database) -> None:
     async with engine(database) as lab:
         template = await lab.template(interval="h", next_due=DUE)
-        await schedule_due(lab.store, DUE + timedelta(days=1, minutes=5))
-        assert await schedule_due(lab.store, DUE + timedelta(days=1, minutes=5)) == 0
+        for hour in range(4):
+            await schedule_due(lab.store, DUE + timedelta(hours=hour))
         assert await jobs_of(lab, template) == [DUE]
-        assert await lab.store.pool.fetchval(query("run_template.next_due")) == DUE + timedelta(days=1, hours=1)
+        skipped = [r.event async for r in lab.store.read_stream(f"schedule-{template}")]
+        assert [(event.reason, event.due.hour) for event in skipped] == [  # type: ignore[attr-defined]
+            ("overlap", 13),
+            ("overlap", 14),
+            ("overlap", 15),
+        ]
+
+
+async def test_a_task_whose_window_passed_without_an_attempt_is_missed(database: Database) -> None:
+    async with engine(database) as lab:
+        await lab.template(interval="h", next_due=DUE)
+        await schedule_due(lab.store, DUE)
+        assert await end_expired_tasks(lab.store, DUE + timedelta(minutes=59)) == 0
+        assert await end_expired_tasks(lab.store, DUE + timedelta(hours=1)) == 1
+        assert await lab.store.pool.fetchval("SELECT state FROM task") == "missed"
 
 
 async def test_the_daemon_wakes_when_a_template_becomes_due_earlier(database: Database) -> None:

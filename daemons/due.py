@@ -1,0 +1,215 @@
+"""Turn the plan of a due template into appends: tasks, jobs, what was missed, what is passed over.
+
+All of a template's due time is one append with one idempotency key, held to the version of the template that was read.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from domain.due_plan import Plan, Terms, Window, deadline_of, plan, start_of
+from domain.errors import DomainError
+from domain.job_events import JobCancelRequested, JobScheduled
+from domain.schedule_events import DueSkipped
+from domain.task_events import TaskMissed, TaskOpened
+from eventstore.append import guard
+from eventstore.log import ANY, NO_STREAM, Append
+
+LAUNCHED_BY = "daemon:scheduler"
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scheduler reads of a template."""
+
+    interval: str
+    cron: str | None = None
+    executor: str = "Native"
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    delay: int = 0
+    jitter: int = 0
+    missed_policy: str = "once"
+    missed_limit: int = 10
+    overlap_policy: str = "queue"
+    deadline_offset: str | None = None
+    max_attempts: int = 1
+    allow_late: bool = False
+    priority: int = 0
+    labels: list[str] = msgspec.field(default_factory=list[str])
+
+
+class DueTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """A template that is due, as the query ``run_template.due`` gives it."""
+
+    run_template_id: int
+    company_id: int
+    next_due: datetime
+    document: Document
+    zone: str
+    app_id: int
+    app_version: str
+    stream_version: int
+    queued: int
+    running: list[int]
+
+    @property
+    def key(self) -> str:
+        """Idempotency key of its due time."""
+        return f"due:{self.run_template_id}:{self.next_due.isoformat()}"
+
+    def terms(self) -> Terms:
+        """Return the terms that its due times follow from."""
+        read = self.document
+        return Terms(
+            interval=read.interval,
+            cron=read.cron,
+            zone=self.zone,
+            start_at=read.start_at,
+            end_at=read.end_at,
+            delay=read.delay,
+            jitter=read.jitter,
+            missed_policy=read.missed_policy,
+            missed_limit=read.missed_limit,
+            overlap_policy=read.overlap_policy,
+            deadline_offset=read.deadline_offset,
+            max_attempts=read.max_attempts,
+            allow_late=read.allow_late,
+        )
+
+
+_decoder = msgspec.json.Decoder(Document)
+
+
+def due_template(row: Any) -> DueTemplate:
+    """Return a row of ``run_template.due`` as what it is."""
+    fields: dict[str, Any] = dict(row)
+    fields["document"] = _decoder.decode(fields["document"])
+    return DueTemplate(**fields)
+
+
+def planned(template: DueTemplate, now: datetime) -> Plan | None:
+    """Return the plan of a due template, or None if its schedule cannot be read any more."""
+    try:
+        return plan(template.terms(), template.next_due, now, queued=template.queued, running=len(template.running))
+    except DomainError:
+        return None
+
+
+def ids_needed(found: Plan | None) -> tuple[int, int]:
+    """Return how many ids of jobs and of tasks a plan needs."""
+    return (0, 0) if found is None else (len(found.runs), len(found.runs) + len(found.missed))
+
+
+def appends(
+    template: DueTemplate, found: Plan | None, now: datetime, job_ids: Iterator[int], task_ids: Iterator[int]
+) -> list[Append]:
+    """Return what is appended for a due template, all of it or nothing."""
+    made: list[Append] = [
+        guard(f"run_template-{template.run_template_id}", template.company_id, template.stream_version)
+    ]
+    if found is None:
+        return [*made, _skip(template, template.next_due, 1, "unreadable", None, now)]
+    made += [_missed(template, window, next(task_ids), now) for window in found.missed]
+    for window in found.runs:
+        task_id = next(task_ids)
+        opened = _opened(template, window, task_id, now)
+        made.append(
+            Append(stream=f"task-{task_id}", company_id=template.company_id, events=[opened], expected=NO_STREAM)
+        )
+        made.append(_job(template, window, found, now, (next(job_ids), task_id)))
+    if not found.runs:
+        reason = "overlap" if found.overlapped else "missed"
+        count = found.uncounted + len(found.missed) + (1 if found.overlapped else 0)
+        made.append(_skip(template, template.next_due, max(count, 1), reason, found.next_due, now))
+    if found.cancel_running:
+        made += [_cancel(template, job_id, now) for job_id in template.running]
+    return made
+
+
+def _opened(template: DueTemplate, window: Window, task_id: int, now: datetime) -> TaskOpened:
+    terms = template.terms()
+    return TaskOpened(
+        task_id=task_id,
+        company_id=template.company_id,
+        run_template_id=template.run_template_id,
+        window_start=window.due,
+        window_end=window.end,
+        deadline=deadline_of(terms, window),
+        max_attempts=terms.max_attempts,
+        allow_late=terms.allow_late,
+        opened_at=now,
+    )
+
+
+def _missed(template: DueTemplate, window: Window, task_id: int, now: datetime) -> Append:
+    missed = TaskMissed(
+        task_id=task_id,
+        company_id=template.company_id,
+        run_template_id=template.run_template_id,
+        missed_at=now,
+        reason="Nobody scheduled it in time.",
+    )
+    return Append(
+        stream=f"task-{task_id}",
+        company_id=template.company_id,
+        events=[_opened(template, window, task_id, now), missed],
+        expected=NO_STREAM,
+    )
+
+
+def _job(template: DueTemplate, window: Window, found: Plan, now: datetime, ids: tuple[int, int]) -> Append:
+    job_id, task_id = ids
+    read = template.document
+    scheduled = JobScheduled(
+        job_id=job_id,
+        company_id=template.company_id,
+        run_template_id=template.run_template_id,
+        uuid=str(uuid.uuid4()),
+        application_id=template.app_id,
+        application_version=template.app_version,
+        not_before=start_of(template.terms(), template.run_template_id, window.due),
+        scheduled_at=now,
+        schedule_type=read.interval,
+        due=window.due,
+        next_due=found.next_due,
+        executor=read.executor,
+        priority=read.priority,
+        labels=read.labels,
+        launched_by=LAUNCHED_BY,
+        task_id=task_id,
+    )
+    return Append(stream=f"job-{job_id}", company_id=template.company_id, events=[scheduled], expected=NO_STREAM)
+
+
+def _skip(
+    template: DueTemplate, due: datetime, count: int, reason: str, next_due: datetime | None, now: datetime
+) -> Append:
+    skipped = DueSkipped(
+        run_template_id=template.run_template_id,
+        company_id=template.company_id,
+        due=due,
+        count=count,
+        reason=reason,
+        next_due=next_due,
+        skipped_at=now,
+    )
+    return Append(
+        stream=f"schedule-{template.run_template_id}", company_id=template.company_id, events=[skipped], expected=ANY
+    )
+
+
+def _cancel(template: DueTemplate, job_id: int, now: datetime) -> Append:
+    requested = JobCancelRequested(
+        job_id=job_id,
+        company_id=template.company_id,
+        run_template_id=template.run_template_id,
+        requested_at=now,
+        requested_by=LAUNCHED_BY,
+        reason="The next run of the template is due.",
+    )
+    return Append(stream=f"job-{job_id}", company_id=template.company_id, events=[requested], expected=ANY)

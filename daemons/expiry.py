@@ -1,0 +1,47 @@
+"""Tasks whose window has passed: missed if nobody tried, failed if somebody did; a job that runs is waited for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from domain.task import Task, expire
+from eventstore.errors import EventStoreError
+from eventstore.log import Append, Meta
+from eventstore.store import EventStore
+from projections.queries import query
+
+META = Meta(actor="daemon:scheduler", source="scheduler")
+BATCH = 500
+
+log = structlog.get_logger(__name__)
+
+
+async def end_expired_tasks(store: EventStore, now: datetime) -> int:
+    """End open tasks whose window passed before a moment; return how many."""
+    ended = 0
+    for row in await store.pool.fetch(query("task.expired"), now, BATCH):
+        task = Task(
+            task_id=row["id"],
+            company_id=row["company_id"],
+            run_template_id=row["run_template_id"],
+            window_start=row["window_start"],
+            window_end=row["window_end"],
+            deadline=row["deadline"],
+            max_attempts=row["max_attempts"],
+            allow_late=row["allow_late"],
+        )
+        events = expire(task, row["attempts"], now)
+        append = Append(
+            stream=f"task-{task.task_id}",
+            company_id=task.company_id,
+            events=events,
+            expected=row["stream_version"],
+        )
+        try:
+            await store.append(append, meta=META)
+            ended += 1
+        except EventStoreError as error:
+            log.info("a task was ended by somebody else", task=task.task_id, reason=str(error))
+    return ended

@@ -97,16 +97,18 @@ def _decoded(source: bytes | str, what: str) -> str:
 
 
 def _not_json(what: str, text: str, error: json.JSONDecodeError) -> DocumentError:
-    before = text[: error.pos].rstrip()
     reason = error.msg[0].lower() + error.msg[1:]
-    # Python tells of a comma too many at the comma itself from 3.13 on, before that at what follows it.
-    following = text[error.pos :].lstrip(", \t\r\n")[:1]
-    if following in ("}", "]") and (before.endswith(",") or text[error.pos : error.pos + 1] == ","):
-        reason = f"the comma before {following} is one too many"
-    elif "control character" in error.msg:
+    # Python tells of a comma too many at the comma from 3.13 on, before that at the bracket that follows it.
+    end = re.compile(r"[,\s]*([}\]])").match(text, error.pos)
+    if end is not None and text[: end.start(1)].rstrip().endswith(","):
+        line, column = _place(text[: end.start(1)])
+        reason = f"the comma before {end[1]} is one too many"
+    else:
+        line, column = error.lineno, error.colno
+    if "control character" in error.msg:
         reason = "a text is not closed on its line: a double quote is missing, or the line break should be \\n"
-    finding = Finding("", "not_json", f"line {error.lineno}, column {error.colno}: it is no JSON, {reason}.")
-    return DocumentError(what, [finding], line=error.lineno, column=error.colno, code=f"{what}_not_json")
+    finding = Finding("", "not_json", f"line {line}, column {column}: it is no JSON, {reason}.")
+    return DocumentError(what, [finding], line=line, column=column, code=f"{what}_not_json")
 
 
 def _no_constant(name: str) -> object:

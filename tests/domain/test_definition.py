@@ -244,9 +244,7 @@ def test_a_name_that_is_close_to_one_of_the_format_is_told() -> None:
 )
 def test_text_that_is_no_json_is_refused_with_line_and_column(text: bytes, line: int, column: int, reason: str) -> None:
     error = refused(text)
-    assert error.line == line
-    # Python 3.13 tells of a comma too many where it stands, earlier versions at what follows it.
-    assert error.column == column or "one too many" in reason
+    assert (error.line, error.column) == (line, column)
     assert reason in error.message
 
 
@@ -346,9 +344,9 @@ def test_whatever_the_schema_finds_is_found_and_nothing_valid_is_refused(edits: 
         if isinstance(target, dict):
             target.pop(last, None)
             if value != "absent":
-                target[last] = value
+                target[last] = copy.deepcopy(value)
         elif isinstance(target, list) and last.isdigit() and int(last) < len(target):
-            target[int(last)] = value
+            target[int(last)] = copy.deepcopy(value)
     errors = list(VALIDATOR.iter_errors(document))
     try:
         findings, is_refused = read(document).warnings, False

@@ -55,3 +55,10 @@ SELECT o.channel, o.chunks, o.bytes, o.dropped, o.first_at, o.last_at FROM job_o
 SELECT coalesce(j.outcome, j.state) AS state, count(*) AS jobs
   FROM job j WHERE $1::integer IS NULL OR j.company_id = $1
  GROUP BY 1 ORDER BY 1
+
+-- name: queued
+-- A job that waits or runs, with what another attempt of it needs. $1: id.
+SELECT q.job_id, q.company_id, q.run_template_id, q.app_id, q.executor, q.priority, q.labels, q.environment, q.task_id, q.attempt,
+       q.state, q.stream_version, q.cancel_requested_at, q.cancel_reason, coalesce(a.version, '') AS app_version
+  FROM job_queue q LEFT JOIN application a ON a.id = q.app_id
+ WHERE q.job_id = $1::integer

@@ -135,7 +135,7 @@ async def test_keys_are_made_used_and_destroyed_while_a_rotation_runs(database: 
     stopped = asyncio.Event()
     async with pool(database) as connections:
         # A process that was started with both keys, and met the new one already.
-        async with connections.acquire() as connection:
+        async with superuser(database) as connection:
             await rotation.announce(connection, MASTER_KEY, NEW_KEY)
         keyring = Keyring(connections, NEW_KEY, previous=MASTER_KEY)
         await keyring.open()

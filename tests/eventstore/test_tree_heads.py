@@ -41,6 +41,7 @@ async def test_a_head_states_size_and_root_of_every_partition_in_log_order(datab
         last = await connection.fetchrow(
             "SELECT epoch, xid, position FROM events ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT 1"
         )
+        assert last is not None
         assert head.cursor == tuple(last)
         assert await load_head(connection) == head
 

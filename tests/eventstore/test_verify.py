@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -213,9 +214,7 @@ async def forge(connection: asyncpg.Connection, private: Ed25519PrivateKey) -> N
             await connection.execute("UPDATE tree_edges SET edge = $2 WHERE tree = $1", name, trees[name].edge)
         forged = Head(id=head.id, time=head.time, cursor=head.cursor, previous=previous, trees=grown, public_key=public)
         signature = private.sign(forged.signed_bytes())
-        previous = Head(
-            **{name: getattr(forged, name) for name in forged.__struct_fields__} | {"signature": signature}
-        ).digest()
+        previous = msgspec.structs.replace(forged, signature=signature).digest()
         await connection.execute(
             "UPDATE tree_heads SET previous = $2, signature = $3, key_id = $4 WHERE id = $1",
             *(head.id, forged.previous, signature, key_id),

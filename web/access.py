@@ -12,7 +12,7 @@ from eventstore.connection import Companies
 AnyRequest = Request[Any, Any, Any]
 
 
-async def acting_companies(request: AnyRequest) -> Companies:  # noqa: ARG001 - the signature that sign-in needs
+async def acting_companies(request: AnyRequest) -> Companies:
     """Return the companies that row-level security lets through for a request; all, as long as nobody signs in."""
     return "*"
 

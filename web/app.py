@@ -12,19 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from litestar import Litestar, Router, get
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.response import Redirect
 
 from eventstore.settings import Settings
-from web import failures
+from web import failures, preferences
 from web.api import health
 from web.assets import Assets
 from web.database import Database
 from web.live import Hub, Snapshots
 from web.pages import actions, dashboard, job, jobs, run_templates, static
-from web.preferences import KeepPreferences
 from web.rendering import Renderer
-from web.security import SecurityHeaders
+from web.security import add_headers
 from web.site import Site, site_of
 from web.view import BASE, view_of
 
@@ -54,7 +53,7 @@ def create_app(settings: Settings) -> Litestar:
         dependencies={"site": Provide(site_of), "view": Provide(view_of)},
         state=State({"site": site}),
         lifespan=[lifespan],
-        middleware=[SecurityHeaders(), KeepPreferences()],
+        before_send=[add_headers, preferences.keep],
         csrf_config=CSRFConfig(
             secret=csrf_secret(settings),
             cookie_name="multiflexi_csrf",
@@ -77,7 +76,7 @@ async def home() -> Redirect:
 
 
 @get("/favicon.ico", exclude_from_csrf=True)
-async def favicon(site: Site) -> Redirect:
+async def favicon(site: NamedDependency[Site]) -> Redirect:
     """Lead to the sign of the program, for browsers that ask for it here."""
     return Redirect(f"{BASE}/static/{site.assets.name('logo.svg')}", status_code=302)
 
@@ -95,4 +94,3 @@ def program_version() -> str:
         return version("multiflexi")
     except PackageNotFoundError:
         return "development"
-

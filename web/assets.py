@@ -1,7 +1,7 @@
 """Files that browsers load: bundled, named by their content, compressed once, and served from memory.
 
-``app.css`` becomes ``app.3f2a91c04b7d.css``. A name stands for one content for ever, so browsers may keep it for ever; a
-changed file has another name. Stylesheets pull in those that they ``@import``; scripts name the modules that they
+``app.css`` becomes ``app.3f2a91c04b7d.css``. A name stands for one content for ever, so browsers may keep it for ever;
+a changed file has another name. Stylesheets pull in those that they ``@import``; scripts name the modules that they
 import by their final names, so that each module is kept apart from the others.
 """
 

@@ -22,6 +22,9 @@ from eventstore.store import EventStore
 from projections.registry import inline_folds
 from web.errors import N_, UnavailableError
 
+Connection = asyncpg.pool.PoolConnectionProxy
+"""A connection out of the pool, on which a page is read."""
+
 RETRY = 0.5
 """Seconds between two attempts to open the database."""
 
@@ -43,6 +46,8 @@ AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.UndefinedTableError,
     asyncpg.InvalidSchemaNameError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
 )
 """What is raised while the database is down, restarts, has moved, or has no read models yet."""
 
@@ -97,7 +102,7 @@ class Database:
         return self._store
 
     @asynccontextmanager
-    async def reading(self, companies: Companies) -> AsyncIterator[asyncpg.Connection]:
+    async def reading(self, companies: Companies) -> AsyncIterator[Connection]:
         """Give a connection on which one moment of the database is read, as some companies.
 
         Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+
 class WebError(Exception):
     """Base of all errors of the web interface.
 

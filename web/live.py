@@ -1,15 +1,15 @@
 """Live pages: one subscription to the log for the whole process, and watchers that are woken by it.
 
-A watcher is only told *that* something changed. It then reads what it shows as it is now, so a slow client skips what lay
-between, and nothing queues up for it. Changes are told at most :data:`PER_SECOND` times a second, and only after the read
-models have caught up with them.
+A watcher is only told *that* something changed. It then reads what it shows as it is now, so a slow client skips what
+lay between, and nothing queues up for it. Changes are told at most :data:`PER_SECOND` times a second, and only after
+the read models have caught up with them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -68,7 +68,7 @@ class Watcher:
         """Whether the program is stopping: the page's stream must end."""
         return self._hub.closing
 
-    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - running out of time is no error here
+    async def wait(self, timeout: float) -> None:
         """Wait until something happened, or some seconds are over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -163,11 +163,11 @@ class Hub:
             beat = not self._something.is_set()
             self._something.clear()
             self._changed = set()
-            if self._watchers and newest is not None and not beat:
-                if not await self._caught_up(store, newest):
-                    # Told now with what the inline read models know, and once more when the others are there.
-                    self._changed |= changed
-                    self._something.set()
+            looked_for = newest if self._watchers and not beat else None
+            if looked_for is not None and not await self._caught_up(store, looked_for):
+                # Told now with what the inline read models know, and once more when the others are there.
+                self._changed |= changed
+                self._something.set()
             self._wake(None if beat or len(changed) > MANY else changed)
             await asyncio.sleep(1 / PER_SECOND)
 

@@ -17,7 +17,8 @@ _SECRET_NAME = re.compile(
 _HARMLESS_NAME = re.compile(r"_(PATHS?|FILES?|DAYS|PERCENT|TIMEOUT|LENGTH|ENDPOINTS?|WARNING|CRITICAL)$", re.IGNORECASE)
 _USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s@]+@", re.IGNORECASE)
 _SECRET_VALUE = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|^(gh[pousr]_|glpat-|xox[bpars]-|sk-|AKIA)|^eyJ[\w-]+\.[\w-]+\.|^Bearer ", re.MULTILINE
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|^(gh[pousr]_|glpat-|xox[bpars]-|sk-|AKIA)|^eyJ[\w-]+\.[\w-]+\.|^Bearer ",
+    re.MULTILINE,
 )
 
 

@@ -1,12 +1,10 @@
-"""What a viewer chooses for all pages: language, theme, time zone. A parameter of any page chooses, a cookie keeps it."""
+"""What a viewer chooses for all pages: language, theme, time zone. A parameter of a page chooses, a cookie keeps it."""
 
 from __future__ import annotations
 
 from litestar import Request
 from litestar.datastructures import Cookie, MutableScopeHeaders
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Message, Scope
 
 from web import i18n, times
 from web.access import AnyRequest
@@ -25,7 +23,9 @@ YEAR = 365 * 24 * 3600
 def language_of(request: AnyRequest) -> str:
     """Return the language of a request: as it was chosen, else what its browser asks for."""
     stated = _stated(request, LANGUAGE)
-    return stated if stated in i18n.LANGUAGES else i18n.chosen(i18n.accepted(request.headers.get("accept-language", "")))
+    return (
+        stated if stated in i18n.LANGUAGES else i18n.chosen(i18n.accepted(request.headers.get("accept-language", "")))
+    )
 
 
 def theme_of(request: AnyRequest) -> str:
@@ -56,20 +56,9 @@ def _cookies(request: AnyRequest) -> list[str]:
     ]
 
 
-class KeepPreferences(ASGIMiddleware):
-    """Sets the cookies of what a page's parameters chose."""
-
-    scopes = (ScopeType.HTTP,)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass a request on, and put the cookies on its answer."""
-        cookies = _cookies(Request(scope)) if scope["query_string"] else []
-
-        async def send_with_cookies(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableScopeHeaders.from_message(message)
-                for cookie in cookies:
-                    headers.add("set-cookie", cookie)
-            await send(message)
-
-        await next_app(scope, receive, send_with_cookies if cookies else send)
+async def keep(message: Message, scope: Scope) -> None:
+    """Put the cookies of what a request chose on its answer, which is about to be sent."""
+    if message["type"] == "http.response.start" and scope["type"] == "http" and scope["query_string"]:
+        headers = MutableScopeHeaders.from_message(message)
+        for cookie in _cookies(Request(scope)):
+            headers.add("set-cookie", cookie)

@@ -134,7 +134,7 @@ def human_bytes(count: int | None, language: str) -> str:
     ('999 B', '1,5 KiB', '5 GiB')
     """
     if count is None:
-        return "–"
+        return times.NOTHING
     size, unit = float(count), "B"
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if size < 1024 or unit == "TiB":

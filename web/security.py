@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from litestar.datastructures import MutableScopeHeaders
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Message, Scope
 
 POLICY = "; ".join(
     (
@@ -36,20 +34,10 @@ PRIVATE = "no-store"
 """Pages belong to who asked; files of their own say otherwise."""
 
 
-class SecurityHeaders(ASGIMiddleware):
-    """Adds the headers to every answer."""
-
-    scopes = (ScopeType.HTTP,)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass a request on, and put the headers on its answer."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableScopeHeaders.from_message(message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", PRIVATE)
-            await send(message)
-
-        await next_app(scope, receive, send_with_headers)
+async def add_headers(message: Message, _scope: Scope) -> None:
+    """Put the headers on an answer that is about to be sent."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+        headers.setdefault("cache-control", PRIVATE)

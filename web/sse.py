@@ -24,12 +24,12 @@ Parts = dict[str, str]
 
 
 def message(data: object, *, event: str | None = None, identity: str | None = None) -> bytes:
-    """Return an event with JSON data.
+    r"""Return an event with JSON data.
 
     Examples
     --------
     >>> message({"a": 1}, event="parts", identity="7")
-    b'id: 7\\nevent: parts\\ndata: {"a":1}\\n\\n'
+    b'id: 7\nevent: parts\ndata: {"a":1}\n\n'
     """
     head = (f"id: {identity}\n" if identity is not None else "") + (f"event: {event}\n" if event else "")
     return b"%sdata: %s\n\n" % (head.encode(), msgspec.json.encode(data))

@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 
+NOTHING = "\N{EN DASH}"
+"""What is shown where there is nothing to show."""
+
 HOME = "Europe/Prague"
 """Zone of a viewer who chose none, looking at no company in particular."""
 
@@ -157,7 +160,7 @@ def duration(seconds: float | None, language: str = "en") -> str:
     '3,2 s'
     """
     if seconds is None:
-        return "–"
+        return NOTHING
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from web import times
 from web.errors import N_
 
 Translate = Callable[[str], str]
@@ -158,7 +159,7 @@ def localized(value: object, language: str) -> str:
 def actor(name: str | None, translate: Translate) -> str:
     """Return who did something, for people."""
     if not name:
-        return "–"
+        return times.NOTHING
     if name in ACTORS:
         return translate(ACTORS[name])
     kind, _, rest = name.partition(":")

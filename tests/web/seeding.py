@@ -83,7 +83,8 @@ class Installation:
     async def template(self, company: int, application: int, name: str = "Hourly probe", **more: Any) -> int:
         number = next(self._ids)
         created = RunTemplateCreated(
-            run_template_id=number, company_id=company, uuid=str(uuid.uuid4()), application_id=application, name=name, **more
+            run_template_id=number, company_id=company, uuid=str(uuid.uuid4()), application_id=application,
+            name=name, **more,
         )  # fmt: skip
         await self.append(f"run_template-{number}", company, created)
         return number
@@ -112,17 +113,18 @@ class Installation:
         """Append output of a job."""
         length, digest, _ = self._written[job].setdefault(channel, (0, hashlib.sha256(), 0))
         event = OutputCaptured(
-            job_id=job, company_id=company, channel=channel, offset=length, length=len(data), captured_at=datetime.now(UTC)
+            job_id=job, company_id=company, channel=channel, offset=length, length=len(data),
+            captured_at=datetime.now(UTC),
         )  # fmt: skip
         key = await self.store.keyring.ensure(key_owner(company), company)
         payload = encode_payload(key, place(job, channel, length), data)
-        await self.store.append(
-            Append(stream=f"output-{job}", company_id=company, events=[event], payloads=[payload])
-        )
+        await self.store.append(Append(stream=f"output-{job}", company_id=company, events=[event], payloads=[payload]))
         digest.update(data)
         self._written[job][channel] = (length + len(data), digest, 0)
 
-    async def finish(self, job: int, company: int, template: int, outcome: str = "success", code: int = 0, **more: Any) -> None:
+    async def finish(
+        self, job: int, company: int, template: int, outcome: str = "success", code: int = 0, **more: Any
+    ) -> None:
         channels = {
             name: Channel(length=length, digest=digest.hexdigest())
             for name, (length, digest, _) in self._written.get(job, {}).items()

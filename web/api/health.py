@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
 
 from web.data.dashboard import system
 from web.errors import UnavailableError
@@ -35,7 +36,7 @@ class Health(msgspec.Struct, kw_only=True):
 
 
 @get("/health", exclude_from_csrf=True)
-async def health(site: Site) -> Response[Health]:
+async def health(site: NamedDependency[Site]) -> Response[Health]:
     """Tell how this process is; 503 when it cannot serve pages."""
     try:
         async with site.database.reading(()) as connection:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncpg
 import msgspec
 
 from projections.queries import query
+from web.database import Connection
 from web.errors import N_, NotFoundError
 from web.view import View
 
@@ -36,7 +36,7 @@ class Choice(msgspec.Struct, frozen=True):
         return self.companies[0].time_zone if len(self.companies) == 1 else None
 
 
-async def company_choice(connection: asyncpg.Connection, view: View) -> Choice:
+async def company_choice(connection: Connection, view: View) -> Choice:
     """Return what the filter offers.
 
     Raises

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-import asyncpg
 import msgspec
 
 from projections.queries import query as shared
+from web.database import Connection
 from web.chart import Chart, stacked
 from web.data.company_choice import Choice, company_choice
 from web.data.job_row import JobRow, rows
@@ -140,7 +140,7 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
         return stacked(OUTCOMES, [[day.succeeded, day.warned, day.failed] for day in self.days])
 
 
-async def load(connection: asyncpg.Connection, view: View) -> tuple[Dashboard, Choice]:
+async def load(connection: Connection, view: View) -> tuple[Dashboard, Choice]:
     """Read what the dashboard shows, and what its filter offers."""
     choice = await company_choice(connection, view)
     company = view.company_id
@@ -172,7 +172,7 @@ async def load(connection: asyncpg.Connection, view: View) -> tuple[Dashboard, C
     return dashboard, choice
 
 
-async def system(connection: asyncpg.Connection) -> System:
+async def system(connection: Connection) -> System:
     """Read how the system is."""
     models = await connection.fetch(shared("status.projections"))
     daemons = await connection.fetch(shared("status.daemons"))
@@ -194,7 +194,7 @@ def _newest_of_each_kind(daemons: Iterable[Daemon]) -> list[Daemon]:
     return sorted(found.values(), key=lambda each: (each.kind, each.host))
 
 
-async def _days(connection: asyncpg.Connection, company: int | None, today: date) -> list[Day]:
+async def _days(connection: Connection, company: int | None, today: date) -> list[Day]:
     first = today - timedelta(days=DAYS - 1)
     found = {
         record["day"]: Day(
@@ -205,7 +205,7 @@ async def _days(connection: asyncpg.Connection, company: int | None, today: date
     return [found.get(day) or Day(day) for day in (first + timedelta(days=number) for number in range(DAYS))]
 
 
-async def _figures(connection: asyncpg.Connection, company: int | None, days: list[Day]) -> Figures:
+async def _figures(connection: Connection, company: int | None, days: list[Day]) -> Figures:
     record = await connection.fetchrow(shared("dashboard.figures"), company)
     assert record is not None
     week = days[-WEEK:]

@@ -12,6 +12,7 @@ import msgspec
 
 from eventstore.store import EventStore
 from projections.queries import query as shared
+from web.database import Connection
 from web import masking, times, words
 from web.data.job_row import JobRow, row
 from web.errors import N_, NotFoundError
@@ -109,7 +110,7 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
         return sum(channel.dropped for channel in self.channels)
 
 
-async def load(connection: asyncpg.Connection, job_id: int, view: View, translate: words.Translate) -> JobShown:
+async def load(connection: Connection, job_id: int, view: View, translate: words.Translate) -> JobShown:
     """Read a job, without its timeline.
 
     Raises
@@ -182,14 +183,14 @@ def secret_names(definition: Mapping[str, Any]) -> set[str]:
     }
 
 
-async def _definition(connection: asyncpg.Connection, application_id: int | None) -> dict[str, Any]:
+async def _definition(connection: Connection, application_id: int | None) -> dict[str, Any]:
     if application_id is None:
         return {}
     found = await connection.fetchrow(shared("application.find"), application_id, None, None)
     return _decoded(found["definition"]) or {} if found else {}
 
 
-def _channels(record: Mapping[str, Any], written: list[asyncpg.Record]) -> list[ChannelShown]:
+def _channels(record: asyncpg.Record, written: list[asyncpg.Record]) -> list[ChannelShown]:
     so_far = {each["channel"]: each for each in written}
     channels: list[ChannelShown] = []
     for name in CHANNELS:

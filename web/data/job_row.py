@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
+import asyncpg
 import msgspec
 
 from web import times, words
@@ -63,12 +63,12 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.ended or self.began or self.scheduled_at
 
 
-def rows(records: Iterable[Mapping[str, Any]]) -> list[JobRow]:
+def rows(records: Iterable[asyncpg.Record]) -> list[JobRow]:
     """Return records of the query ``job.list`` as they are shown."""
     return [row(record) for record in records]
 
 
-def row(record: Mapping[str, Any]) -> JobRow:
+def row(record: asyncpg.Record) -> JobRow:
     """Return a record of the query ``job.list`` as it is shown."""
     return JobRow(
         id=record["id"],

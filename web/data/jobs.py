@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncpg
 import msgspec
 
 from projections.queries import query as shared
+from web.database import Connection
 from web import words
 from web.data.company_choice import Choice, company_choice
 from web.data.job_row import JobRow, rows
@@ -66,7 +66,7 @@ def filters_of(view: View) -> Filters:
     )
 
 
-async def load(connection: asyncpg.Connection, view: View) -> tuple[JobList, Choice]:
+async def load(connection: Connection, view: View) -> tuple[JobList, Choice]:
     """Read a page of jobs, and what the filter of companies offers.
 
     Raises

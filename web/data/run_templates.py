@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import msgspec
 
 from projections.queries import query as shared
+from web.database import Connection
 from web import masking
 from web.data.company_choice import Choice, company_choice
 from web.data.job import secret_names
@@ -74,7 +73,7 @@ class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
-async def load_list(connection: asyncpg.Connection, view: View) -> tuple[TemplateList, Choice]:
+async def load_list(connection: Connection, view: View) -> tuple[TemplateList, Choice]:
     """Read a page of run templates, and what the filter of companies offers.
 
     Raises
@@ -92,7 +91,7 @@ async def load_list(connection: asyncpg.Connection, view: View) -> tuple[Templat
     return TemplateList(templates=[_row(record) for record in found[:PAGE]], skip=skip, more=more), choice
 
 
-async def load(connection: asyncpg.Connection, template_id: int) -> TemplateShown:
+async def load(connection: Connection, template_id: int) -> TemplateShown:
     """Read a run template with its newest jobs.
 
     Raises
@@ -122,7 +121,7 @@ async def load(connection: asyncpg.Connection, template_id: int) -> TemplateShow
     )
 
 
-def _row(record: Mapping[str, Any]) -> TemplateRow:
+def _row(record: asyncpg.Record) -> TemplateRow:
     return TemplateRow(
         id=record["id"],
         name=record["name"],

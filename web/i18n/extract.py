@@ -1,13 +1,12 @@
 """``python -m web.i18n.extract``: bring the catalogues up to date with the texts in the source.
 
-New texts are added without a translation, texts that are gone are taken out, and translations stay. A test fails while a
-text has no translation.
+New texts are added without a translation, texts that are gone are taken out, and translations stay. A test fails
+while a text has no translation.
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
@@ -26,8 +25,8 @@ def texts() -> Catalog:
     found = extract_from_dir(
         SOURCE, METHODS, options_map={"**.html": {"silent": "false"}}, keywords=KEYWORDS, comment_tags=()
     )
-    for filename, _line, text, _comments, _context in found:
-        catalogue.add(text, locations=[(Path(filename).as_posix(), None)])
+    for filename, line, text, _comments, _context in found:
+        catalogue.add(text, locations=[(filename, line)])
     return catalogue
 
 
@@ -52,7 +51,9 @@ def main() -> int:
         catalogue = stored(language)
         catalogue.update(template, no_fuzzy_matching=True)
         with (FOLDER / f"{language}.po").open("wb") as file:
-            write_po(file, catalogue, width=0, omit_header=False, sort_by_file=True, ignore_obsolete=True, no_location=True)
+            write_po(
+                file, catalogue, width=0, omit_header=False, sort_by_file=True, ignore_obsolete=True, no_location=True
+            )
         missing = sum(1 for message in catalogue if message.id and not all(_strings(message.string)))
         sys.stdout.write(f"{language}: {len(catalogue)} texts, {missing} without a translation\n")
     return 0

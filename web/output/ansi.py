@@ -23,9 +23,23 @@ _SEQUENCE = re.compile(
 _BEGUN = re.compile(r"\x1b(?:\[[0-9:;<=>?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z")
 
 _BASIC = (
-    (0, 0, 0), (205, 49, 49), (13, 188, 121), (229, 229, 16), (36, 114, 200), (188, 63, 188), (17, 168, 205), (229, 229, 229),
-    (102, 102, 102), (241, 76, 76), (35, 209, 139), (245, 245, 67), (59, 142, 234), (214, 112, 214), (41, 184, 219), (255, 255, 255),
-)  # fmt: skip
+    (0, 0, 0),
+    (205, 49, 49),
+    (13, 188, 121),
+    (229, 229, 16),
+    (36, 114, 200),
+    (188, 63, 188),
+    (17, 168, 205),
+    (229, 229, 229),
+    (102, 102, 102),
+    (241, 76, 76),
+    (35, 209, 139),
+    (245, 245, 67),
+    (59, 142, 234),
+    (214, 112, 214),
+    (41, 184, 219),
+    (255, 255, 255),
+)
 _CUBE = (0, 95, 135, 175, 215, 255)
 _WEIGHTS = {1: "b", 2: "d", 3: "i", 4: "u", 7: "r", 9: "s"}
 """SGR codes: bold, faint, italic, underlined, reversed, struck through."""
@@ -67,11 +81,11 @@ class Parser:
         return not self._rest and self.style == PLAIN
 
     def feed(self, text: str) -> Iterator[tuple[str, str]]:
-        """Yield the runs of a piece of text: name of the style, text without sequences.
+        r"""Yield the runs of a piece of text: name of the style, text without sequences.
 
         Examples
         --------
-        >>> list(Parser().feed("a\\x1b[1;31mb\\x1b[0mc"))
+        >>> list(Parser().feed("a\x1b[1;31mb\x1b[0mc"))
         [('', 'a'), ('b f1', 'b'), ('', 'c')]
         """
         text, self._rest = self._rest + text, ""

@@ -1,8 +1,8 @@
 """Bytes of two channels, in the order they came, to lines.
 
-A line belongs to one channel. While its end has not come it is open, and is sent again when more of it comes; the other
-channel meanwhile writes lines of its own. What terminals do with a lone carriage return is done here too: the line begins
-anew, so that a progress bar stays one line.
+A line belongs to one channel. While its end has not come it is open, and is sent again when more of it comes; the
+other channel meanwhile writes lines of its own. What terminals do with a lone carriage return is done here too: the
+line begins anew, so that a progress bar stays one line.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import structlog
 from litestar import post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from commands.shell import Shell
@@ -27,7 +29,9 @@ log = structlog.get_logger(__name__)
 
 
 @post("/run-template/{name:str}/run")
-async def run(request: AnyRequest, view: View, site: Site, name: str) -> Redirect:
+async def run(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Redirect:
     """Put a job of a template into the queue, and lead to its page."""
     template_id = template_identifier(name)
     async with site.database.reading(view.companies) as connection:
@@ -39,7 +43,9 @@ async def run(request: AnyRequest, view: View, site: Site, name: str) -> Redirec
 
 
 @post("/job/{name:str}/cancel")
-async def cancel(request: AnyRequest, view: View, site: Site, name: str) -> Redirect:
+async def cancel(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Redirect:
     """Take a job out of the queue, and lead back to its page."""
     job_id = job_identifier(name)
     async with site.database.reading(view.companies) as connection:

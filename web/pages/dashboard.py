@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
 from litestar.response import Stream
 
 from web.access import AnyRequest
@@ -19,7 +21,7 @@ TEMPLATE = "parts/dashboard.html"
 
 
 @get("/", name="dashboard")
-async def show(view: View, site: Site) -> Response[str]:
+async def show(view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show the dashboard."""
     async with site.database.reading(view.companies) as connection:
         shown, choice = await dashboard.load(connection, view)
@@ -38,14 +40,16 @@ async def show(view: View, site: Site) -> Response[str]:
 
 
 @get("/dashboard.json")
-async def show_json(view: View, site: Site) -> Dashboard:
+async def show_json(view: NamedDependency[View], site: NamedDependency[Site]) -> Dashboard:
     """Return what the dashboard shows."""
     async with site.database.reading(view.companies) as connection:
         return (await dashboard.load(connection, view))[0]
 
 
 @get("/live")
-async def live(request: AnyRequest, view: View, site: Site, since: str = "") -> Stream:
+async def live(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], since: FromQuery[str] = ""
+) -> Stream:
     """Send the parts of the dashboard as they change."""
     known = request.headers.get("last-event-id") or since
 

@@ -7,6 +7,8 @@ from functools import partial
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from eventstore.output import read_output
@@ -56,7 +58,9 @@ def parts_of(site: Site, view: View, shown: JobShown, nothing_there: bool, erase
 
 
 @get("/job/{name:str}")
-async def show(view: View, site: Site, name: str) -> Response[str] | Response[JobShown]:
+async def show(
+    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Response[str] | Response[JobShown]:
     """Show a job; with ``.json`` after its id, return it."""
     job_id = identifier_of(name.removesuffix(".json"))
     shown = await read(site, view, job_id)
@@ -79,7 +83,13 @@ async def show(view: View, site: Site, name: str) -> Response[str] | Response[Jo
 
 
 @get("/job/{name:str}/live")
-async def live(request: AnyRequest, view: View, site: Site, name: str, since: str = "") -> Stream:
+async def live(
+    request: AnyRequest,
+    view: NamedDependency[View],
+    site: NamedDependency[Site],
+    name: FromPath[str],
+    since: FromQuery[str] = "",
+) -> Stream:
     """Send the parts of the page as they change, and the lines of the output as they come."""
     job_id = identifier_of(name)
     shown = await read(site, view, job_id)
@@ -105,7 +115,9 @@ async def live(request: AnyRequest, view: View, site: Site, name: str, since: st
 
 
 @get("/job/{name:str}/output/{file:str}")
-async def download(view: View, site: Site, name: str, file: str) -> Stream:
+async def download(
+    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str], file: FromPath[str]
+) -> Stream:
     """Return what a job wrote to one channel, byte for byte, from the log."""
     job_id = identifier_of(name)
     channel = file.removesuffix(".txt")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
 from litestar.response import Stream
 
 from web.access import AnyRequest
@@ -32,7 +34,7 @@ def parts_of(site: Site, view: View, listed: JobList, choice: Choice) -> Parts:
 
 
 @get("/jobs")
-async def show(view: View, site: Site) -> Response[str]:
+async def show(view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show a page of jobs."""
     listed, choice = await read(site, view)
     parts = parts_of(site, view, listed, choice)
@@ -53,13 +55,15 @@ async def show(view: View, site: Site) -> Response[str]:
 
 
 @get("/jobs.json")
-async def show_json(view: View, site: Site) -> JobList:
+async def show_json(view: NamedDependency[View], site: NamedDependency[Site]) -> JobList:
     """Return a page of jobs."""
     return (await read(site, view))[0]
 
 
 @get("/jobs/live")
-async def live(request: AnyRequest, view: View, site: Site, since: str = "") -> Stream:
+async def live(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], since: FromQuery[str] = ""
+) -> Stream:
     """Send the first page of jobs as it changes."""
     known = request.headers.get("last-event-id") or since
     filters = jobs.filters_of(view)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from web.data import run_templates
 from web.data.run_templates import TemplateList, TemplateShown
@@ -15,7 +17,7 @@ from web.view import View, identifier
 
 
 @get("/run-templates")
-async def show_list(view: View, site: Site) -> Response[str]:
+async def show_list(view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show a page of run templates."""
     async with site.database.reading(view.companies) as connection:
         listed, choice = await run_templates.load_list(connection, view)
@@ -24,14 +26,16 @@ async def show_list(view: View, site: Site) -> Response[str]:
 
 
 @get("/run-templates.json")
-async def show_list_json(view: View, site: Site) -> TemplateList:
+async def show_list_json(view: NamedDependency[View], site: NamedDependency[Site]) -> TemplateList:
     """Return a page of run templates."""
     async with site.database.reading(view.companies) as connection:
         return (await run_templates.load_list(connection, view))[0]
 
 
 @get("/run-template/{name:str}")
-async def show(view: View, site: Site, name: str) -> Response[str] | Response[TemplateShown]:
+async def show(
+    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Response[str] | Response[TemplateShown]:
     """Show a run template; with ``.json`` after its id, return it."""
     template_id = identifier_of(name.removesuffix(".json"))
     async with site.database.reading(view.companies) as connection:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from web.access import AnyRequest
 from web.assets import FOREVER
@@ -11,7 +13,7 @@ from web.site import Site
 
 
 @get("/static/{name:str}", exclude_from_csrf=True)
-async def file(request: AnyRequest, site: Site, name: str) -> Response[bytes]:
+async def file(request: AnyRequest, site: NamedDependency[Site], name: FromPath[str]) -> Response[bytes]:
     """Return a file by its final name."""
     asset = site.assets.find(name)
     if asset is None:

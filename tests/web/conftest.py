@@ -1,0 +1,112 @@
+"""A web interface that runs, on a database of its own, and a browser that looks at it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from eventstore.settings import Settings
+from tests.testbed.postgres import Database
+from tests.web.seeding import Installation
+from web.app import create_app
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu"]
+
+
+class Served:
+    """A running web interface.
+
+    Attributes
+    ----------
+    url : str
+        Address of the dashboard, without a slash at its end.
+    site : web.site.Site
+        What its handlers share.
+    """
+
+    def __init__(self, url: str, app: Any) -> None:
+        self.url = url
+        self.site = app.state.site
+
+    def client(self, **more: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, timeout=20, **more)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Served]:
+    """Serve the web interface in the test's own event loop."""
+    app = create_app(settings)
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=2))
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not task.done(), "the server did not start"
+        await asyncio.sleep(0.01)
+    try:
+        yield Served(f"http://127.0.0.1:{port}/multiflexi", app)
+    finally:
+        app.state.site.hub.close()
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def installation(database: Database) -> AsyncIterator[Installation]:
+    async with Installation(database) as made:
+        yield made
+
+
+@pytest.fixture
+async def served(installation: Installation) -> AsyncIterator[Served]:
+    async with serving(installation.settings) as running:
+        yield running
+
+
+class Browser:
+    """Opens pages, and notes whatever they complain about."""
+
+    def __init__(self, browser: Any, url: str) -> None:
+        self._browser = browser
+        self._url = url
+        self.complaints: list[str] = []
+
+    async def open(self, path: str = "/", **options: Any) -> Any:
+        """Open a page of the web interface in a context of its own; options are those of a browser context."""
+        context = await self._browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        page = await context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        await page.goto(self._url + path)
+        return page
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+
+@pytest.fixture
+async def browser(served: Served) -> AsyncIterator[Browser]:
+    """Return a browser; the test fails if a page broke its security policy or wrote an error to the console."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        made = Browser(started, served.url)
+        yield made
+        await started.close()
+    assert made.complaints == []

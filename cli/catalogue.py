@@ -35,6 +35,7 @@ COMMANDS = {
     "company:list": Entry("company.list_companies", "List the companies."),
     "company:remove": Entry("company_changes.remove_company", "Remove a company."),
     "company:update": Entry("company_changes.update_company", "Change a company."),
+    "database:adopt": Entry("database.adopt_database", "Adopt a log that was restored into another cluster."),
     "database:migrate": Entry("database.migrate_database", "Bring the database up to date."),
     "demo:create": Entry("demo.create_demo", "Set up a demo company that probes this host, and run it once."),
     "describe": Entry("describe.describe_commands", "Describe all commands and their options in JSON."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli.command import Options, command
 from cli.output import Output
 from daemons.prepare import prepare
+from eventstore.adopt import adopt
 from eventstore.settings import load
 
 
@@ -17,3 +18,15 @@ def migrate_database(output: Output, options: Options) -> None:
     """
     done = prepare(load().owner_url)
     output.answer({"done": done}, "\n".join(done) or "The database is up to date.")
+
+
+@command()
+async def adopt_database(output: Output, options: Options) -> None:
+    """Adopt a log that was restored into another cluster.
+
+    Stop every part of MultiFlexi that still writes to the old one first: what is appended there after the dump is not
+    in this log. Afterwards every reader goes on where it was. Needs the owner's login (DATABASE_OWNER_URL).
+    """
+    done = await adopt(load().owner_url)
+    text = f"The log lives in this cluster now, in epoch {done.epoch}. Start MultiFlexi."
+    output.answer({"adopted": True, "epoch": done.epoch}, text)

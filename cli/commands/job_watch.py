@@ -16,7 +16,7 @@ from cli.command import Options, command, one_id, required_id
 from cli.output import Output, write_all
 from cli.quiet_log import configure_log
 from cli.watch import Away, follow
-from domain.job_events import JobCancelled, JobEvent, JobFinished, JobScheduled, JobStarted
+from domain.job_events import JobCancelled, JobCancelRequested, JobEvent, JobFinished, JobScheduled, JobStarted
 from eventstore.output import OutputChunk
 from eventstore.settings import load
 from eventstore.store import EventStore
@@ -26,7 +26,13 @@ CANCELLED = 1
 
 ZONE = "SELECT c.time_zone FROM company c WHERE c.id = $1"
 
-NAMES = {JobScheduled: "scheduled", JobStarted: "started", JobFinished: "finished", JobCancelled: "cancelled"}
+NAMES = {
+    JobScheduled: "scheduled",
+    JobStarted: "started",
+    JobCancelRequested: "cancel_requested",
+    JobFinished: "finished",
+    JobCancelled: "cancelled",
+}
 
 
 @command(*one_id("job"))
@@ -109,20 +115,27 @@ class Told:
         """Return what an event says."""
         match event:
             case JobScheduled() if event.not_before > datetime.now(UTC):
-                return f"Job {event.job_id} waits until {moment(event.not_before, self.zone)}."
+                what = f"waits until {moment(event.not_before, self.zone)}."
             case JobScheduled():
-                return f"Job {event.job_id} is in the queue since {moment(event.scheduled_at, self.zone)}."
+                what = f"is in the queue since {moment(event.scheduled_at, self.zone)}."
             case JobStarted():
-                return f"Job {event.job_id} started on {event.host} at {moment(event.started_at, self.zone)}."
+                what = f"started on {event.host} at {moment(event.started_at, self.zone)}."
+            case JobCancelRequested():
+                what = f"is to be ended, {event.requested_by} said{because(event.reason)}."
             case JobFinished():
-                dropped = event.stdout.dropped + event.stderr.dropped
-                reason = f": {event.reason}" if event.reason else ""
-                lost = f" {dropped} bytes over the limit of output were not kept." if dropped else ""
-                return f"Job {event.job_id} ended with {event.exit_code} ({event.outcome}{reason}).{lost}"
+                what = f"ended with {event.exit_code} ({event.outcome}{because(event.reason)})."
+                if dropped := event.stdout.dropped + event.stderr.dropped:
+                    what += f" {dropped} bytes over the limit of output were not kept."
             case JobCancelled():
-                return f"Job {event.job_id} was cancelled{f': {event.reason}' if event.reason else ''}."
+                what = f"was cancelled{because(event.reason)}."
             case _:
-                return f"Job {event.job_id}: {type(event).__name__}."
+                what = type(event).__name__
+        return f"Job {event.job_id} {what}"
+
+
+def because(reason: str | None) -> str:
+    """Return a reason as it follows a sentence, empty if there is none."""
+    return f": {reason}" if reason else ""
 
 
 def document(seen: JobEvent | OutputChunk, job_id: int) -> dict[str, Any]:

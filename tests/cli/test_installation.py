@@ -239,6 +239,18 @@ def test_a_database_is_brought_up_to_date(cli: Cli) -> None:
     assert cli("database:migrate").out == "The database is up to date.\n"
 
 
+def test_a_log_that_moved_is_noticed_and_adopted(cli: Cli, template: int) -> None:
+    assert "nothing to adopt" in cli.json("database:adopt", code=1)["message"]
+    with psycopg.connect(cli.database.superuser_url, autocommit=True) as connection:
+        connection.execute("UPDATE multiflexi.log_epoch SET system_identifier = 1")
+    for line in ("company:list", "company:create --name B", "status", "job:watch 1"):
+        assert "database:adopt" in cli.json(*line.split(), code=1)["message"], line
+    assert cli.json("database:adopt") == {"adopted": True, "epoch": 2}
+    cli("company:create", "--name", "B")
+    assert len(cli.json("company:list")) == 2
+    assert cli.json("audit:verify")["ok"] is True
+
+
 def test_moments_are_understood(cli: Cli, template: int) -> None:
     for text, ahead in (("+90s", 90), ("+2h", 7_200), ("+1 d", 86_400)):
         answer = cli.json("run-template:schedule", "1", "--schedule_time", text)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
+from eventstore.output import key_owner
 from tests.cli.conftest import Cli, Run
 from tests.cli.life import Life
 
@@ -162,7 +163,7 @@ def test_erased_output_is_told(cli: Cli, job: int, jobs: Life) -> None:
     jobs.start(job)
     jobs.write(job, b"secret")
     jobs.finish(job)
-    jobs.run(lambda store: store.keyring.destroy("output:1"))
+    jobs.run(lambda store: store.keyring.destroy(key_owner(1)))
     assert cli("job:watch", str(job), "-v").err.splitlines()[-2] == "Output was here; it was erased."
     lines = [json.loads(line) for line in cli("job:watch", str(job), "-f", "json").out.splitlines()]
     assert lines[2]["erased"] is True

@@ -119,7 +119,7 @@ async def view_of(request: AnyRequest) -> View:
         language=language_of(request),
         theme=theme_of(request),
         chosen_zone=zone_of(request),
-        path=request.url.path,
+        path=f"{BASE}/" if request.url.path == BASE else request.url.path,
         parameters={name: value for name, value in query.items() if name not in PARAMETERS and value},
         csrf_token=str(ScopeState.from_scope(request.scope).csrf_token or ""),
         now=datetime.now(UTC),

@@ -1,4 +1,4 @@
-"""What people see, in a real browser. The fixture ``browser`` fails a test whose page writes an error to the console."""
+"""What people see, in a real browser; a test fails when its page writes an error to the console."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_dashboard_shows_a_new_job_without_a_reload(installation: Installa
     await installation.finish(job, company, template, "failure", 255)
     await installation.project()
     await shows(page, "Failed", "[data-part=recent]")
-    await page.wait_for_function("document.querySelector('.tile-failed .tile-value').textContent === '1'")
+    await page.wait_for_function("() => document.querySelector('.tile-failed .tile-value').textContent === '1'")
     assert await page.locator("[data-part=running] li").count() == 0
     assert await page.evaluate("window.same") is True
 
@@ -66,7 +66,7 @@ async def test_job_page_follows_a_job_from_the_queue_to_its_end(installation: In
     await installation.project()
     await shows(page, "Succeeded", ".job-title")
     await shows(page, "stdout.txt", "[data-part=downloads]")
-    await page.wait_for_function("document.querySelector('[data-live-state]').hidden")
+    await page.wait_for_function("() => document.querySelector('[data-live-state]').hidden")
 
 
 async def test_the_view_follows_the_output_until_somebody_scrolls_up(
@@ -79,15 +79,17 @@ async def test_the_view_follows_the_output_until_somebody_scrolls_up(
     await installation.project()
     page = await browser.open(f"/job/{job}")
     await page.locator(".l", has_text="line 299").wait_for()
-    at_end = "(() => { const e = document.querySelector('.lines'); return e.scrollHeight - e.scrollTop - e.clientHeight < 5 })()"
+    at_end = (
+        "() => { const e = document.querySelector('.lines'); return e.scrollHeight - e.scrollTop - e.clientHeight < 5 }"
+    )
     await page.wait_for_function(at_end)
     await installation.write(job, company, b"line 300\n" * 20)
-    await page.wait_for_function("document.querySelectorAll('.l').length === 320")
+    await page.wait_for_function("() => document.querySelectorAll('.l').length === 320")
     assert await page.evaluate(at_end)
     await page.evaluate("document.querySelector('.lines').scrollTop = 0")
     await page.locator("[data-to-end]").wait_for()
     await installation.write(job, company, b"line 301\n" * 20)
-    await page.wait_for_function("document.querySelectorAll('.l').length === 340")
+    await page.wait_for_function("() => document.querySelectorAll('.l').length === 340")
     assert await page.evaluate("document.querySelector('.lines').scrollTop") == 0
     await page.locator("[data-to-end]").click()
     await page.wait_for_function(at_end)
@@ -105,12 +107,12 @@ async def test_a_hundred_thousand_lines_can_be_loaded_searched_and_copied(
     page = await browser.open(f"/job/{job}", permissions=["clipboard-read", "clipboard-write"])
     assert await page.locator(".l").count() == 1000
     await page.locator("[data-load-all]").click()
-    await page.wait_for_function("document.querySelectorAll('.l').length === 100000", timeout=60_000)
+    await page.wait_for_function("() => document.querySelectorAll('.l').length === 100000", timeout=60_000)
     assert await page.locator(".l").last.get_attribute("data-n") == "100000"
     await page.locator("[data-search]").fill("record 7 of")
-    await page.wait_for_function("document.querySelector('[data-found]').textContent === '1 of 40'")
+    await page.wait_for_function("() => document.querySelector('[data-found]').textContent === '1 of 40'")
     await page.locator("[data-search]").press("Enter")
-    await page.wait_for_function("document.querySelector('[data-found]').textContent === '2 of 40'")
+    await page.wait_for_function("() => document.querySelector('[data-found]').textContent === '2 of 40'")
     await page.locator("[data-copy]").click()
     await shows(page, "Copied")
     assert (await page.evaluate("navigator.clipboard.readText()")).count("\n") == 100_000
@@ -184,7 +186,7 @@ async def test_a_template_is_run_from_its_page(installation: Installation, brows
     page = await browser.open(f"/run-template/{template}")
     await page.get_by_role("button", name="Run now").click(no_wait_after=True)
     await page.wait_for_function(
-        "fetch('/multiflexi/dashboard.json').then(a => a.json()).then(d => d.figures.queued === 1)"
+        "() => fetch('/multiflexi/dashboard.json').then(a => a.json()).then(d => d.figures.queued === 1)"
     )
     await installation.project()
     await page.wait_for_url("**/job/*")

@@ -120,6 +120,8 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
     """
     record = await connection.fetchrow(shared("job.find"), job_id)
     if record is None:
+        record = await connection.fetchrow(query("job.open"), job_id)
+    if record is None:
         raise NotFoundError(N_("There is no job {id}."), id=job_id)
     definition = await _definition(connection, record["app_id"])
     company = await connection.fetchrow(shared("company.find"), record["company_id"], None, None, None)

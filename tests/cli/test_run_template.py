@@ -83,6 +83,14 @@ def test_all_settings_of_a_run_template(cli: Cli, template: int) -> None:
     assert cli.json("run-template:get", "2")["note"] == "Call Jana"
 
 
+def test_control_characters_in_texts_of_users_do_not_reach_the_terminal(cli: Cli, template: int) -> None:
+    words = ("--name", "N", "--app_id", "1", "--company_id", "1", "--note", "red \x1b[31mand\ntwo lines\u202e")
+    number = cli.json("run-template:create", *words)["runtemplate_id"]
+    shown = cli("run-template:get", str(number), "--fields", "note").out
+    assert shown == "note: red \ufffd[31mand⏎two lines\ufffd\n"
+    assert cli.json("run-template:get", str(number))["note"] == words[-1]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -124,7 +124,7 @@ async def present(facts: Facts, query: str, entity_id: int, label: str) -> Row:
 
 @cache
 def _queries() -> dict[str, str]:
-    _, *parts = _HEAD.split(Path(__file__).with_name("queries.sql").read_text())
+    _, *parts = _HEAD.split(Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"))
     return dict(zip(parts[::2], (text.strip() for text in parts[1::2]), strict=True))
 
 

@@ -49,4 +49,4 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def definition(self) -> str:
         """SQL that makes its tables and its fold in the first schema of the search path."""
-        return (FOLDER / f"{self.name}.sql").read_text()
+        return (FOLDER / f"{self.name}.sql").read_text(encoding="utf-8")

@@ -81,7 +81,7 @@ def check_server(connection: psycopg.Connection) -> None:
 
 def prepare_owner(connection: psycopg.Connection) -> None:
     """Make the roles where they are missing and act as the owner from here on."""
-    connection.execute((FOLDER / "roles.sql").read_text().encode())
+    connection.execute((FOLDER / "roles.sql").read_bytes())
     connection.execute("SET ROLE multiflexi_owner")
     connection.execute("CREATE SCHEMA IF NOT EXISTS multiflexi")
     connection.execute("SET search_path = multiflexi")
@@ -126,7 +126,7 @@ def apply_functions(connection: psycopg.Connection) -> None:
         return
     with connection.transaction():
         for path in files:
-            connection.execute(path.read_text().encode())
+            connection.execute(path.read_bytes())
         connection.execute("SELECT set_policies()")
         connection.execute("DELETE FROM schema_digest")
         connection.execute("INSERT INTO schema_digest VALUES (%s)", (digest,))

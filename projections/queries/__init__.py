@@ -16,7 +16,7 @@ _HEAD = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 @cache
 def _load(file: str) -> dict[str, str]:
-    parts = _HEAD.split((FOLDER / f"{file}.sql").read_text())
+    parts = _HEAD.split((FOLDER / f"{file}.sql").read_text(encoding="utf-8"))
     return dict(zip(parts[1::2], (text.strip() for text in parts[2::2]), strict=True))
 
 

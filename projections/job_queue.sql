@@ -49,7 +49,7 @@ BEGIN
         SELECT (b.data->>'job_id')::integer AS job_id, b.company_id, (b.data->>'run_template_id')::integer AS run_template_id,
                (array_agg(b.data) FILTER (WHERE b.type = 'JobScheduled'))[1] AS s,
                (array_agg(b.data) FILTER (WHERE b.type = 'JobStarted'))[1] AS t,
-               (array_agg(b.data) FILTER (WHERE b.type = 'JobCancelRequested'))[1] AS c,
+               (array_agg(b.data ORDER BY b.version) FILTER (WHERE b.type = 'JobCancelRequested'))[1] AS c,
                max(b.version) AS version
           FROM unnest(batch) b
          WHERE b.type IN ('JobScheduled', 'JobStarted', 'JobCancelRequested', 'JobFinished', 'JobCancelled')
@@ -59,6 +59,7 @@ BEGIN
        SET state = CASE WHEN excluded.executor_id IS NULL THEN q.state ELSE 'running' END,
            executor_id = coalesce(excluded.executor_id, q.executor_id), started_at = coalesce(excluded.started_at, q.started_at),
            cancel_requested_at = coalesce(q.cancel_requested_at, excluded.cancel_requested_at),
-           cancel_reason = coalesce(q.cancel_reason, excluded.cancel_reason), stream_version = excluded.stream_version;
+           cancel_reason = CASE WHEN q.cancel_requested_at IS NULL THEN excluded.cancel_reason ELSE q.cancel_reason END,
+           stream_version = excluded.stream_version;
 END
 $$;

@@ -131,6 +131,15 @@ def appends(
     return made
 
 
+def moved_on(template: DueTemplate, found: Plan | None, now: datetime) -> list[Append]:
+    """Return what moves the due index past a due time that became a job before and was set back to."""
+    next_due = None if found is None else found.next_due
+    return [
+        guard(f"run_template-{template.run_template_id}", template.company_id, template.stream_version),
+        _skip(template, template.next_due, 1, "done", next_due, now),
+    ]
+
+
 def _opened(template: DueTemplate, window: Window, task_id: int, now: datetime) -> TaskOpened:
     terms = template.terms()
     return TaskOpened(

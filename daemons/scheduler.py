@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from daemons.due import DueTemplate, appends, due_template, ids_needed, planned
+from daemons.due import DueTemplate, appends, due_template, ids_needed, moved_on, planned
 from daemons.expiry import end_expired_tasks
 from daemons.runtime import Daemon, run
 from eventstore.errors import ConcurrencyError, EventStoreError, UniqueError
@@ -26,6 +26,7 @@ PAGE = 2_000
 """Due templates taken at a time."""
 
 META = Meta(actor="daemon:scheduler", source="scheduler")
+STILL_DUE = "SELECT next_due FROM due WHERE run_template_id = $1"
 IDS = "SELECT nextval($1::regclass) FROM generate_series(1, $2::integer)"
 
 log = structlog.get_logger(__name__)
@@ -52,9 +53,10 @@ async def schedule_page(store: EventStore, templates: Sequence[DueTemplate], now
     jobs = iter(await take_ids(store, "job_id", sum(count for count, _ in needed)))
     tasks = iter(await take_ids(store, "task_id", sum(count for _, count in needed)))
     wanted = [
-        (template, appends(template, found, now, jobs, tasks)) for template, found in zip(templates, plans, strict=True)
+        (template, appends(template, found, now, jobs, tasks), moved_on(template, found, now))
+        for template, found in zip(templates, plans, strict=True)
     ]
-    done = await asyncio.gather(*(append_one(store, template, made) for template, made in wanted))
+    done = await asyncio.gather(*(append_one(store, *one) for one in wanted))
     return sum(count for count, told in zip((count for count, _ in needed), done, strict=True) if told)
 
 
@@ -63,17 +65,22 @@ async def take_ids(store: EventStore, sequence: str, count: int) -> list[int]:
     return [row[0] for row in await store.pool.fetch(IDS, sequence, count)] if count else []
 
 
-async def append_one(store: EventStore, template: DueTemplate, made: list[Append]) -> bool:
-    """Append what follows from a due template, unless somebody else has, or has changed the template; tell whether."""
+async def append_one(store: EventStore, template: DueTemplate, made: list[Append], otherwise: list[Append]) -> bool:
+    """Append what follows from a due template, unless somebody else has, or has changed the template; tell whether.
+
+    A due time that has been dealt with before is only moved on from.
+    """
     try:
         done = await store.append_all(made, meta=META, key=template.key, fingerprint=template.key.encode())
+        if not any(append.replayed for append in done):
+            return True
+        if await store.pool.fetchval(STILL_DUE, template.run_template_id) == template.next_due:
+            await store.append_all(otherwise, meta=META)
     except (ConcurrencyError, UniqueError) as error:
         log.info("not scheduled, somebody was first", run_template=template.run_template_id, reason=str(error))
-        return False
     except EventStoreError as error:
         log.error("not scheduled", run_template=template.run_template_id, error=str(error))
-        return False
-    return not any(append.replayed for append in done)
+    return False
 
 
 async def work(store: EventStore, daemon: Daemon) -> None:

@@ -1,7 +1,7 @@
 """Errors of the domain, one tree: a command that the rules refuse.
 
-Each names the field at fault where there is one, so that a form can show it beside its field, and carries a ``code`` that
-does not change with the language.
+Each names the field at fault where there is one, so that a form can show it beside its field, and carries a ``code``
+that does not change with the language.
 """
 
 from __future__ import annotations

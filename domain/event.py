@@ -1,8 +1,8 @@
 """What every event is: an immutable record of something that happened, with a type name and a schema version.
 
-A type name is the name of its class, and a stored type never changes: a new shape is a new schema version with an upcaster
-(``eventstore.upcast``). Fields named in ``personal`` are personal data: they are encrypted under the key of a data subject
-before they are stored, and read as :data:`ERASED` once that key is destroyed.
+A type name is the name of its class, and a stored type never changes: a new shape is a new schema version with an
+upcaster (``eventstore.upcast``). Fields named in ``personal`` are personal data: they are encrypted under the key of a
+data subject before they are stored, and read as :data:`ERASED` once that key is destroyed.
 
 Examples
 --------

@@ -18,7 +18,10 @@ class ScheduleEvent(Event, frozen=True, kw_only=True):
 
 
 class DueSkipped(ScheduleEvent, frozen=True, kw_only=True):
-    """A due time was passed over. ``reason`` is ``overlap`` or ``missed``; ``count`` due times from ``due`` on."""
+    """A due time was passed over.
+
+    ``reason`` is ``overlap``, ``missed``, ``done`` or ``unreadable``; ``count`` due times from ``due`` on.
+    """
 
     due: datetime
     count: int = 1

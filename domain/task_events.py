@@ -1,7 +1,7 @@
 """Events of a task, the obligation of a run template for one window: stream ``task-ID``.
 
-A window begins when the template is due and ends when it is due again. A task holds one attempt or several (jobs with its
-``task_id``); it ends fulfilled, failed, or missed when nobody tried.
+A window begins when the template is due and ends when it is due again. A task holds one attempt or several (jobs with
+its ``task_id``); it ends fulfilled, failed, or missed when nobody tried.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ class TaskEvent(Event, frozen=True, kw_only=True):
 
 
 class TaskOpened(TaskEvent, frozen=True, kw_only=True):
-    """A window began. ``deadline`` is when the result stops being useful; ``window_end`` None: there is no next window."""
+    """A window began.
+
+    ``deadline`` is when the result stops being useful; ``window_end`` None: there is no next window.
+    """
 
     window_start: datetime
     window_end: datetime | None

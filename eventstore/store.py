@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -22,7 +23,7 @@ import msgspec
 from domain.event import Event
 from eventstore import codec, read
 from eventstore.append import Appender, Entry
-from eventstore.connection import Companies, Role, check_log, connect, server_settings
+from eventstore.connection import DATABASE_ERRORS, Companies, Role, check_log, connect, server_settings
 from eventstore.errors import DatabaseUnavailableError, EventStoreError, PayloadTooLargeError
 from eventstore.keyring import Keyring
 from eventstore.listener import Listener
@@ -112,13 +113,14 @@ class EventStore:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._appender.close()
+        with suppress(*DATABASE_ERRORS):
+            await self._appender.close()
         await self.notifier.close()
         await self.listener.close()
         if self._pool is not None:
             try:
                 await self._pool.close()
-            except (OSError, asyncpg.InterfaceError):
+            except DATABASE_ERRORS:
                 self._pool.terminate()
 
     @property

@@ -46,7 +46,7 @@ SELECT d.run_template_id, d.company_id, d.next_due, t.document, coalesce(t.docum
   JOIN run_template t ON t.id = d.run_template_id
   JOIN company c ON c.id = t.company_id
   LEFT JOIN application a ON a.id = t.app_id
- WHERE d.next_due <= $1::timestamptz
+ WHERE d.next_due <= $1::timestamptz AND t.removed_at IS NULL AND c.removed_at IS NULL
    AND ($3::timestamptz IS NULL OR (d.next_due, d.run_template_id) > ($3, $4::integer))
  ORDER BY d.next_due, d.run_template_id LIMIT $2::integer
 

@@ -126,6 +126,16 @@ async def test_the_daemon_wakes_when_a_template_becomes_due_earlier(database: Da
         await wait_until(scheduled, "the job of the new due time")
 
 
+async def test_a_due_time_that_was_set_back_is_moved_on_from(database: Database) -> None:
+    async with engine(database) as lab:
+        template = await lab.template(interval="h", next_due=DUE)
+        await schedule_due(lab.store, DUE)
+        await lab.change(template, next_due=DUE)
+        assert await schedule_due(lab.store, DUE) == 0
+        assert await jobs_of(lab, template) == [DUE]
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) == DUE + timedelta(hours=1)
+
+
 async def test_inactive_and_removed_templates_are_never_due(database: Database) -> None:
     async with engine(database) as lab:
         await lab.template(interval="n", next_due=None)

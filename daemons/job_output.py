@@ -1,18 +1,19 @@
 """Captured output of one job on its way into the log: masked, coalesced, counted, limited.
 
 Bytes are gathered and appended as one event when there are 64 KiB of them or 200 ms have passed (the first after 20 ms,
-so that a live view moves at once). While an append is under way, more is gathered; beyond a bound nothing more is read
-from the process, so memory does not grow.
+so that a live view moves at once). While an append is under way, more is gathered; when as many bytes wait as may,
+nothing more is read from the process, so memory does not grow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from daemons.masking import Masker
+from daemons.masking import Masker, forms
 from domain.event import Event
 from domain.job_events import Channel, OutputCaptured, OutputDropped
 from eventstore.keyring import DataKey
@@ -25,24 +26,41 @@ CHUNK = 64 * 1024
 SOON, LATER = 0.02, 0.2
 """Seconds after which the first, and then further, bytes are appended."""
 
-GATHERED = 1024 * 1024
-"""Bytes waiting to be appended beyond which reading pauses."""
+LARGEST_EVENT = 1024 * 1024
+"""Most bytes of an event."""
+
+LARGEST_APPEND = 2 * LARGEST_EVENT
+"""Bytes from which an append takes no more."""
+
+HELD = 8 * 1024 * 1024
+"""Most bytes that wait to be appended, those included that are being appended."""
 
 LIMIT = 256 * 1024 * 1024
-"""Bytes kept of each channel of a job."""
+"""Bytes kept of each channel of a job, unless its template says otherwise."""
+
+EMPTY = Channel()
 
 
 class _ChannelState:
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self.masker = Masker(secrets)
-        self.offset = 0
+        self.kept = 0
         self.dropped = 0
         self.dropped_untold = 0
+        self.offset = 0
         self.digest = hashlib.sha256()
 
 
+class Piece(NamedTuple):
+    """Bytes of a channel, and when the last of them was read."""
+
+    channel: str
+    data: bytes
+    at: datetime
+
+
 class OutputBuffer:
-    """Gathers the output of one job.
+    """Gathers the output of one job; a :class:`daemons.executors.interface.Sink`.
 
     Parameters
     ----------
@@ -52,85 +70,125 @@ class OutputBuffer:
         Values that must not be shown.
     limit : int
         Bytes kept of each channel.
+    filled : Callable
+        Called when there is something to append after there was nothing.
     """
 
-    def __init__(self, job_id: int, company_id: int, secrets: Sequence[str], limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        job_id: int,
+        company_id: int,
+        secrets: Sequence[str],
+        limit: int = LIMIT,
+        filled: Callable[[], None] | None = None,
+    ) -> None:
         self._job_id = job_id
         self._company_id = company_id
         self._limit = limit
-        hidden = [secret.encode() for secret in secrets]
+        hidden = [form for secret in secrets for form in forms(secret)]
         self._channels = {"stdout": _ChannelState(hidden), "stderr": _ChannelState(hidden)}
-        self._pieces: list[tuple[str, bytes]] = []
-        self._waiting = 0
-        self._version = 0
-        self.filled = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._drained.set()
+        self._pieces: list[Piece] = []
+        self._filled = filled
+        self._waiters: list[Callable[[], None]] = []
+        self.gathered = 0
+        self.appending = 0
+        self.enough = asyncio.Event()
+        self.version = 0
 
-    async def receive(self, channel: str, data: bytes) -> None:
-        """Take bytes of a channel; waits while too many are gathered."""
-        self._take(channel, self._channels[channel].masker.feed(data))
-        await self._drained.wait()
+    def room(self) -> int:
+        """Return how many bytes may be taken now."""
+        return HELD - self.gathered - self.appending
+
+    def take(self, channel: str, data: bytes) -> None:
+        """Take bytes of a channel."""
+        self._keep(channel, self._channels[channel].masker.feed(data))
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Have a function called once, as soon as there is room again."""
+        self._waiters.append(call)
 
     def close(self) -> None:
-        """Take what the maskers held back."""
+        """Take what the maskers held back: the process has ended."""
         for channel, state in self._channels.items():
-            self._take(channel, state.masker.close())
+            self._keep(channel, state.masker.close())
 
     @property
-    def waiting(self) -> int:
-        """Bytes gathered and not yet appended."""
-        return self._waiting
+    def empty(self) -> bool:
+        """Whether there is nothing to append."""
+        return not self._pieces and not any(state.dropped_untold for state in self._channels.values())
 
     @property
     def delay(self) -> float:
         """Seconds for which to gather more before the next append."""
-        return SOON if self._version == 0 else LATER
+        return SOON if self.version == 0 else LATER
 
     def totals(self) -> tuple[Channel, Channel]:
-        """Return length, digest and dropped bytes of stdout and stderr."""
+        """Return length, digest and dropped bytes of stdout and stderr, of all that was encoded."""
         told = [
             Channel(length=state.offset, digest=state.digest.hexdigest(), dropped=state.dropped)
+            if state.offset or state.dropped
+            else EMPTY
             for state in self._channels.values()
         ]
         return told[0], told[1]
 
-    def take_append(self, key: DataKey) -> Append | None:
-        """Return an append of what is gathered, or None if there is nothing.
+    def gather(self) -> list[Piece]:
+        """Take what is to be appended next: pieces of one channel joined, those of the other between them."""
+        taken: list[Piece] = []
+        size = 0
+        while self._pieces and size < LARGEST_APPEND:
+            joined = self._join()
+            taken.append(joined)
+            size += len(joined.data)
+        self.gathered -= size
+        self.appending += size
+        if self.gathered < CHUNK:
+            self.enough.clear()
+        return taken
 
-        It must be appended before the next is taken.
+    def _join(self) -> Piece:
+        channel = self._pieces[0].channel
+        size = count = 0
+        for piece in self._pieces:
+            if piece.channel != channel or (count and size + len(piece.data) > LARGEST_EVENT):
+                break
+            size += len(piece.data)
+            count += 1
+        parts, self._pieces = self._pieces[:count], self._pieces[count:]
+        if count == 1:
+            return parts[0]
+        return Piece(channel, b"".join(part.data for part in parts), parts[-1].at)
+
+    def encode(self, pieces: list[Piece], key: DataKey) -> Append | None:
+        """Return the append of gathered pieces, and of what was dropped; None if there is nothing. Runs in any thread.
+
+        Appends must be made in the order in which they are encoded.
         """
-        pieces, self._pieces = self._pieces, []
-        self._waiting = 0
-        self._drained.set()
-        self.filled.clear()
-        now = datetime.now(UTC)
         events: list[Event] = []
         payloads: list[bytes | None] = []
-        for channel, data in merge(pieces):
+        for channel, data, at in pieces:
             state = self._channels[channel]
-            for start in range(0, len(data), GATHERED):
-                part = data[start : start + GATHERED]
-                events.append(
-                    OutputCaptured(
-                        job_id=self._job_id,
-                        company_id=self._company_id,
-                        channel=channel,
-                        offset=state.offset,
-                        length=len(part),
-                        captured_at=now,
-                    )
+            state.digest.update(data)
+            events.append(
+                OutputCaptured(
+                    job_id=self._job_id,
+                    company_id=self._company_id,
+                    channel=channel,
+                    offset=state.offset,
+                    length=len(data),
+                    captured_at=at,
                 )
-                payloads.append(encode_payload(key, place(self._job_id, channel, state.offset), part))
-                state.offset += len(part)
+            )
+            payloads.append(encode_payload(key, place(self._job_id, channel, state.offset), data))
+            state.offset += len(data)
         for channel, state in self._channels.items():
             if state.dropped_untold:
-                events.append(self._dropped(channel, state, now))
+                events.append(self._dropped(channel, state))
                 payloads.append(None)
         if not events:
             return None
-        expected = self._version
-        self._version += len(events)
+        expected = self.version
+        self.version += len(events)
         return Append(
             stream=f"output-{self._job_id}",
             company_id=self._company_id,
@@ -139,7 +197,15 @@ class OutputBuffer:
             expected=expected,
         )
 
-    def _dropped(self, channel: str, state: _ChannelState, now: datetime) -> OutputDropped:
+    def appended(self, pieces: list[Piece]) -> None:
+        """Let go of pieces that are in the log; whoever waits for room goes on."""
+        self.appending -= sum(len(piece.data) for piece in pieces)
+        if self._waiters and self.room() > 0:
+            waiters, self._waiters = self._waiters, []
+            for call in waiters:
+                call()
+
+    def _dropped(self, channel: str, state: _ChannelState) -> OutputDropped:
         length, state.dropped_untold = state.dropped_untold, 0
         return OutputDropped(
             job_id=self._job_id,
@@ -148,39 +214,25 @@ class OutputBuffer:
             offset=self._limit + state.dropped - length,
             length=length,
             limit=self._limit,
-            captured_at=now,
+            captured_at=datetime.now(UTC),
         )
 
-    def _take(self, channel: str, data: bytes) -> None:
+    def _keep(self, channel: str, data: bytes) -> None:
+        if not data:
+            return
+        was_empty = self.empty
         state = self._channels[channel]
-        gathered = sum(len(piece) for name, piece in self._pieces if name == channel)
-        room = self._limit - state.offset - gathered
-        kept, over = data[: max(room, 0)], len(data) - min(len(data), max(room, 0))
+        room = self._limit - state.kept
+        kept = data if len(data) <= room else data[:room]
+        over = len(data) - len(kept)
         if over:
             state.dropped += over
             state.dropped_untold += over
         if kept:
-            state.digest.update(kept)
-            self._pieces.append((channel, kept))
-            self._waiting += len(kept)
-        if self._waiting >= GATHERED:
-            self._drained.clear()
-        if kept or over:
-            self.filled.set()
-
-
-def merge(pieces: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """Join neighbouring pieces of the same channel.
-
-    Examples
-    --------
-    >>> merge([("stdout", b"a"), ("stdout", b"b"), ("stderr", b"c")])
-    [('stdout', b'ab'), ('stderr', b'c')]
-    """
-    joined: list[tuple[str, list[bytes]]] = []
-    for channel, data in pieces:
-        if joined and joined[-1][0] == channel:
-            joined[-1][1].append(data)
-        else:
-            joined.append((channel, [data]))
-    return [(channel, b"".join(parts)) for channel, parts in joined]
+            state.kept += len(kept)
+            self._pieces.append(Piece(channel, kept, datetime.now(UTC)))
+            self.gathered += len(kept)
+        if self.gathered >= CHUNK:
+            self.enough.set()
+        if was_empty and self._filled is not None:
+            self._filled()

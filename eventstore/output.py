@@ -1,4 +1,6 @@
-"""Output of jobs in the log: bytes, compressed, then encrypted under a key of the company.
+"""Output of jobs in the log: bytes, compressed, then encrypted under a key of the company for each month.
+
+Destroying the keys of a month is what a company's retention does: what was written in it reads as erased.
 
 A payload is one byte that names its form, eight bytes with the id of the key, a nonce, and the AES-256-GCM ciphertext
 of the (compressed) bytes; job, channel and offset are bound in as associated data.
@@ -7,8 +9,9 @@ of the (compressed) bytes; job, channel and offset are bound in as associated da
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
@@ -29,8 +32,16 @@ WORTH_COMPRESSING = 128
 MAX_CHUNK = 64 * 1024 * 1024
 KEY_BYTES = 8
 
-_compressor = zstandard.ZstdCompressor(level=1)
-_decompressor = zstandard.ZstdDecompressor()
+
+class _Zstandard(threading.local):
+    """Compressor and decompressor, which threads may not share."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=1).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstandard = _Zstandard()
 
 
 class OutputChunk(NamedTuple):
@@ -47,9 +58,15 @@ class OutputChunk(NamedTuple):
     erased: bool = False
 
 
-def key_owner(company_id: int) -> str:
-    """Return the owner of the key that the output of a company is encrypted under."""
-    return f"output:{company_id}"
+def key_owner(company_id: int, moment: datetime | None = None) -> str:
+    """Return the owner of the key that the output of a company is encrypted under in the month of a moment (UTC; now).
+
+    Examples
+    --------
+    >>> key_owner(7, datetime(2026, 2, 3, tzinfo=UTC))
+    'output:7:2026-02'
+    """
+    return f"output:{company_id}:{moment or datetime.now(UTC):%Y-%m}"
 
 
 def place(job_id: int, channel: str, offset: int) -> bytes:
@@ -61,7 +78,7 @@ def encode_payload(key: DataKey, where: bytes, data: bytes) -> bytes:
     """Return the payload for bytes of output."""
     form, body = PLAIN, data
     if len(data) >= WORTH_COMPRESSING:
-        compressed = _compressor.compress(data)
+        compressed = _zstandard.compress(data)
         if len(compressed) < len(data):
             form, body = COMPRESSED, compressed
     nonce = os.urandom(NONCE)
@@ -73,8 +90,8 @@ def payload_key(payload: bytes) -> int:
     return int.from_bytes(payload[1 : 1 + KEY_BYTES], "big")
 
 
-def decode_payload(keyring: Keyring, where: bytes, payload: bytes) -> bytes | None:
-    """Return the bytes of a payload whose key was loaded, or None if the key is gone.
+def decode_payload(keyring: Keyring, where: bytes, payload: bytes, largest: int = MAX_CHUNK) -> bytes | None:
+    """Return the bytes of a payload whose key was loaded, at most ``largest``, or None if the key is gone.
 
     Raises
     ------
@@ -89,11 +106,10 @@ def decode_payload(keyring: Keyring, where: bytes, payload: bytes) -> bytes | No
         clear = key.cipher.decrypt(nonce, body, where)
     except InvalidTag:
         raise EventStoreError(
-            f"The output {where.decode()} does not open with the company's key: it was altered. "
-            "Run `multiflexi-cli audit:verify`."
+            f"{where.decode()} does not open with the company's key: it was altered. Run `multiflexi-cli audit:verify`."
         ) from None
     if payload[:1] == COMPRESSED:
-        return _decompressor.decompress(clear, max_output_size=MAX_CHUNK)
+        return _zstandard.decompress(clear, max_output_size=largest)
     return clear
 
 

@@ -56,6 +56,7 @@ JOB_HISTORY = Projection(
     types=("JobScheduled", "JobStarted", "JobFinished", "JobCancelled"),
 )
 JOB_OUTPUT = Projection(name="job_output", version=1, tables=("job_output",), types=("OutputCaptured", "OutputDropped"))
+ARTIFACT = Projection(name="artifact", version=1, tables=("artifact",), types=("JobFinished",))
 DASHBOARD = Projection(
     name="dashboard",
     version=1,
@@ -73,6 +74,7 @@ ALL = (
     SYSTEM_STATE,
     JOB_HISTORY,
     JOB_OUTPUT,
+    ARTIFACT,
     DASHBOARD,
     AUDIT_TRAIL,
 )

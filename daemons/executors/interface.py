@@ -5,14 +5,29 @@ An executor turns a :class:`Launch` into a :class:`Run`. The rest of the daemon 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-Received = Callable[[str, bytes], Awaitable[None]]
-"""Takes a channel (``stdout``, ``stderr``) and bytes; while it is awaited nothing more is read from that channel."""
+from daemons.limits import NONE, Limits
+
+
+class Sink(Protocol):
+    """Where the output of a run goes. While it has no room, nothing more is read from the process."""
+
+    def room(self) -> int:
+        """Return how many bytes may be taken now."""
+        ...
+
+    def take(self, channel: str, data: bytes) -> None:
+        """Take bytes of a channel (``stdout``, ``stderr``), at most as many as there is room for."""
+        ...
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Have a function called once, as soon as there is room again."""
+        ...
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +43,12 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         The whole environment of the process; nothing else is inherited.
     folder : Path
         Clean working directory, the job's own.
+    token : str
+        Mark of the job's processes, also in the environment.
+    limits : Limits
+        What it may use.
+    run_as : str or None
+        User that it runs as; None: the executor's.
     image : str
         OCI image, for executors that run containers.
     """
@@ -36,16 +57,22 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str]
     environment: dict[str, str]
     folder: Path
+    token: str = ""
+    limits: Limits = NONE
+    run_as: str | None = None
     image: str = ""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run ended: its exit code, or the signal that killed it, or why it could not be started."""
+    """How a run ended: its exit code, or the signal that killed it, or why it could not be started.
+
+    ``outcome`` is set when how it ended says more than its exit code: ``not_found``, ``timeout``, ``killed``.
+    """
 
     exit_code: int
     signal: int | None = None
     reason: str | None = None
-    not_found: bool = False
+    outcome: str | None = None
 
 
 class Run(Protocol):
@@ -56,8 +83,8 @@ class Run(Protocol):
         """Process id on this host, if it has one."""
         ...
 
-    async def wait(self, received: Received) -> Ended:
-        """Hand on all output and return how it ended."""
+    async def wait(self) -> Ended:
+        """Return how it ended, when all of its output has been handed on and nothing of it is left."""
         ...
 
     async def cancel(self, grace: float) -> None:
@@ -70,8 +97,8 @@ class Executor(Protocol):
 
     name: str
 
-    async def start(self, launch: Launch) -> Run:
-        """Start a job.
+    async def start(self, launch: Launch, sink: Sink) -> Run:
+        """Start a job whose output goes to ``sink``.
 
         Raises
         ------

@@ -1,28 +1,34 @@
-"""The native executor: a process of this host in a group of its own, with only its own environment.
+"""The native executor: a process of this host in a session of its own, with only its own environment.
 
-The process is watched by a pidfd in the event loop (pidfd_open(2)), its pipes by readers; no thread, no polling. What
-the process leaves behind in its group is ended with it.
+posix_spawn(3) starts it, several times as fast as a fork of the executor; the executor's own working directory is the
+job's for that moment, and the limits are put on it by prlimit(2) before its loader is through, also on what it may have
+started by then. It is watched by a pidfd in the event loop (pidfd_open(2)), its pipes by readers; no thread, no
+polling. What it leaves behind is ended with it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import errno
 import os
+import pwd
+import resource
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
 
-from daemons.executors.interface import Ended, Launch, Received, StartError
-
-READ_SIZE = 256 * 1024
-"""Bytes read from a pipe at a time."""
-
-DRAIN = 2.0
-"""Seconds for which output of what the process left behind is still read after its end."""
+from daemons import limits
+from daemons.executors import process_tree
+from daemons.executors.interface import Ended, Launch, Sink, StartError
+from daemons.executors.native_run import NativeRun
 
 NOT_FOUND = 127
 CANNOT_EXECUTE = 126
+FAILURE = 255
+
+RESTORED = tuple(
+    {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD}
+)
+"""Signals that the executor treats in its own way and its jobs do not."""
 
 
 class NativeExecutor:
@@ -30,124 +36,155 @@ class NativeExecutor:
 
     name = "Native"
 
-    async def start(self, launch: Launch) -> NativeRun:
+    def __init__(self) -> None:
+        self._null = os.open(os.devnull, os.O_RDWR)
+
+    async def start(self, launch: Launch, sink: Sink) -> NativeRun:
         """Start the process of a job.
 
         Raises
         ------
         StartError
-            The executable does not exist, may not be executed, or the system has no more processes.
+            The executable does not exist or may not be executed, the user does not exist, or the system has no more
+            processes or descriptors.
         """
-        path = shutil.which(launch.command[0], path=launch.environment.get("PATH", os.defpath))
-        if path is None:
-            raise StartError(missing(launch))
+        path = find(launch)
+        account = account_of(launch)
+        pipes: list[int] = []
         try:
-            process = subprocess.Popen(
-                launch.command,
-                executable=path,
-                cwd=launch.folder,
-                env=launch.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            pipes += os.pipe()
+            pipes += os.pipe()
+            pid = self._spawn(path, launch, account, pipes[1], pipes[3])
         except OSError as error:
-            code = NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
-            reason = f"{path} cannot be started: {error.strerror}."
-            raise StartError(Ended(exit_code=code, reason=reason, not_found=code == NOT_FOUND)) from error
-        return NativeRun(process)
+            for descriptor in pipes:
+                os.close(descriptor)
+            raise StartError(refusal(path, error)) from error
+        os.close(pipes[1])
+        os.close(pipes[3])
+        process_tree.ORPHANS.leaders[pid] = launch.token
+        if launch.limits is not limits.NONE:
+            restrict(pid, launch)
+        return NativeRun(pid, pipes[0], pipes[2], launch, sink)
+
+    def _spawn(self, path: str, launch: Launch, account: pwd.struct_passwd | None, out: int, err: int) -> int:
+        if account is not None:
+            return self._spawn_as(path, launch, account, out, err)
+        home = os.open(".", os.O_PATH)
+        try:
+            os.chdir(launch.folder)
+            return os.posix_spawn(
+                path,
+                launch.command,
+                launch.environment,
+                file_actions=(
+                    (os.POSIX_SPAWN_DUP2, self._null, 0),
+                    (os.POSIX_SPAWN_DUP2, out, 1),
+                    (os.POSIX_SPAWN_DUP2, err, 2),
+                ),
+                setsid=True,
+                setsigmask=(),
+                setsigdef=RESTORED,
+            )
+        finally:
+            os.fchdir(home)
+            os.close(home)
+
+    def _spawn_as(self, path: str, launch: Launch, account: pwd.struct_passwd, out: int, err: int) -> int:
+        os.chown(launch.folder, account.pw_uid, account.pw_gid)
+        process = subprocess.Popen(
+            launch.command,
+            executable=path,
+            cwd=launch.folder,
+            env={"USER": account.pw_name, "LOGNAME": account.pw_name, **launch.environment},
+            stdin=self._null,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            user=account.pw_uid,
+            group=account.pw_gid,
+            extra_groups=[],
+        )
+        process.returncode = 0  # it is reaped here, by its pid
+        return process.pid
 
 
-def missing(launch: Launch) -> Ended:
-    """Return how a job ends whose executable is nowhere."""
+def find(launch: Launch) -> str:
+    """Return the path of the executable.
+
+    Raises
+    ------
+    StartError
+        It is nowhere.
+    """
     name = launch.command[0]
+    if os.sep in name:
+        path = os.path.join(launch.folder, name)  # noqa: PTH118 - on the path of every job
+        if os.path.exists(path):  # noqa: PTH110
+            return path
+    elif path := shutil.which(name, path=launch.environment.get("PATH", os.defpath)):
+        return path
     where = "" if os.sep in name else f" in PATH ({launch.environment.get('PATH', os.defpath)})"
-    return Ended(
-        exit_code=NOT_FOUND,
-        not_found=True,
-        reason=f"Executable {name} was not found{where}. Is the application installed on this host?",
-    )
+    reason = f"Executable {name} was not found{where}. Is the application installed on this host?"
+    raise StartError(Ended(exit_code=NOT_FOUND, outcome="not_found", reason=reason))
 
 
-class NativeRun:
-    """A process that was started, the leader of its own session and group."""
+def account_of(launch: Launch) -> pwd.struct_passwd | None:
+    """Return the account that the job runs as, None for the executor's own.
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self._loop = asyncio.get_running_loop()
-        self._ended = self._loop.create_future()
-        self._pidfd = os.pidfd_open(process.pid)
-        self._loop.add_reader(self._pidfd, self._reap)
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._process.pid
-
-    async def wait(self, received: Received) -> Ended:
-        """Hand on all output; return how the process ended."""
-        assert self._process.stdout is not None and self._process.stderr is not None
-        pumps = [
-            asyncio.create_task(self._pump("stdout", self._process.stdout.fileno(), received)),
-            asyncio.create_task(self._pump("stderr", self._process.stderr.fileno(), received)),
-        ]
-        try:
-            code: int = await self._ended
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            await asyncio.wait(pumps, timeout=DRAIN)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-            self._process.stdout.close()
-            self._process.stderr.close()
-        for pump in pumps:
-            if not pump.cancelled() and (error := pump.exception()) is not None:
-                raise error
-        if code < 0:
-            return Ended(exit_code=128 - code, signal=-code, reason=f"Killed by signal {signal_name(-code)}.")
-        return Ended(exit_code=code)
-
-    async def cancel(self, grace: float) -> None:
-        """Send TERM to the group, and KILL after ``grace`` seconds."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
-        await asyncio.wait([self._ended], timeout=grace)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await asyncio.wait([self._ended], timeout=grace)
-
-    def _reap(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        code = self._process.wait()
-        if not self._ended.done():
-            self._ended.set_result(code)
-
-    async def _pump(self, channel: str, descriptor: int, received: Received) -> None:
-        os.set_blocking(descriptor, False)
-        readable = asyncio.Event()
-        self._loop.add_reader(descriptor, readable.set)
-        try:
-            while True:
-                try:
-                    data = os.read(descriptor, READ_SIZE)
-                except BlockingIOError:
-                    readable.clear()
-                    await readable.wait()
-                    continue
-                if not data:
-                    return
-                await received(channel, data)
-        finally:
-            self._loop.remove_reader(descriptor)
-
-
-def signal_name(number: int) -> str:
-    """Return the name of a signal, e.g. ``SIGKILL``."""
+    Raises
+    ------
+    StartError
+        There is no such user, or the executor may not become it.
+    """
+    if not launch.run_as:
+        return None
     try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
+        account = pwd.getpwnam(launch.run_as)
+    except KeyError:
+        reason = f"The template wants to run as {launch.run_as}, but this host has no such user."
+        raise StartError(Ended(exit_code=CANNOT_EXECUTE, reason=reason)) from None
+    if account.pw_uid == os.geteuid():
+        return None
+    if os.geteuid() != 0:
+        reason = f"The template wants to run as {launch.run_as}; only an executor that runs as root can do that."
+        raise StartError(Ended(exit_code=CANNOT_EXECUTE, reason=reason))
+    return account
+
+
+def refusal(path: str, error: OSError) -> Ended:
+    """Return how a job ends whose process the system refused to start."""
+    if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        reason = (
+            f"The system refused another process: {error.strerror}. Lower MULTIFLEXI_MAX_PARALLEL, or raise its limits."
+        )
+        return Ended(exit_code=FAILURE, reason=reason)
+    if error.errno == errno.E2BIG:
+        return Ended(exit_code=CANNOT_EXECUTE, reason="Command line and environment are longer than the system allows.")
+    if error.errno == errno.ENOENT:
+        reason = f"{path} cannot be started: {error.strerror}. Is its interpreter installed?"
+        return Ended(exit_code=NOT_FOUND, outcome="not_found", reason=reason)
+    return Ended(exit_code=CANNOT_EXECUTE, reason=f"{path} cannot be started: {error.strerror}.")
+
+
+def restrict(pid: int, launch: Launch) -> None:
+    """Put the limits on a process and on what it may have started already."""
+    for process in (pid, *process_tree.descendants(pid)):
+        limits.put_on(process, launch.limits)
+    wanted = launch.limits.processes
+    account = launch.run_as and pwd.getpwnam(launch.run_as)
+    uid = account.pw_uid if account else os.geteuid()
+    if wanted is not None and uid != 0:
+        # The system counts per user, so the limit is what the user has now and what the job may add; and never root.
+        limits.set_limit(pid, resource.RLIMIT_NPROC, processes_of(uid) + wanted - 1, 0)
+
+
+def processes_of(uid: int) -> int:
+    """Return how many threads a user has."""
+    count = 0
+    for entry in process_tree.PROC.iterdir():
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == uid:
+                count += sum(1 for _ in (entry / "task").iterdir())
+        except OSError:
+            continue  # it has ended meanwhile
+    return count

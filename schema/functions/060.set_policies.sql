@@ -2,6 +2,7 @@
 CREATE OR REPLACE FUNCTION set_policies() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM isolate('events'), isolate('streams'), isolate('idempotency_keys'), isolate('data_keys', true), isolate('job_leases');
+    PERFORM set_artifact_policies();
     GRANT SELECT ON ALL TABLES IN SCHEMA multiflexi TO multiflexi_auditor;
     REVOKE ALL ON idempotency_keys, data_keys, signing_keys FROM multiflexi_auditor;
     GRANT SELECT ON signing_keys TO multiflexi_auditor;
@@ -15,6 +16,7 @@ BEGIN
     GRANT INSERT, UPDATE ON tree_edges, projections TO multiflexi_daemon;
     GRANT DELETE ON idempotency_keys TO multiflexi_daemon;
     GRANT INSERT, UPDATE, DELETE ON daemons TO multiflexi_daemon, multiflexi_app;
+    GRANT SELECT ON SEQUENCE event_position TO multiflexi_app, multiflexi_daemon, multiflexi_auditor;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA multiflexi TO multiflexi_app, multiflexi_daemon;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA multiflexi TO multiflexi_app, multiflexi_daemon, multiflexi_auditor;
 END

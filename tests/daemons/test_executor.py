@@ -168,7 +168,7 @@ async def test_more_jobs_than_places_all_run(database: Database, monkeypatch: py
 
 
 async def test_stopping_executor_ends_its_jobs_and_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemons.executor.GRACE", 0.3)
+    monkeypatch.setenv("MULTIFLEXI_DRAIN", "0.3")
     async with engine(database, "executor", "projector") as lab:
         job = await lab.schedule(await lab.template("/bin/sh", ["-c", "trap '' TERM; sleep 300"]))
         pid = await lab.running(job)
@@ -181,8 +181,8 @@ async def test_stopping_executor_ends_its_jobs_and_says_so(database: Database, m
 async def test_a_job_whose_lease_ran_out_is_settled_as_lost_and_its_process_ended(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "RENEW_EVERY", 3600.0)
     monkeypatch.setattr("daemons.executor.RENEW_EVERY", 3600.0)
+    monkeypatch.setattr("daemons.executor.RENEW_SOON", 3600.0)
     async with engine(database, "executor", "projector") as lab:
         job = await lab.schedule(await lab.template("/bin/sh", ["-c", "sleep 300"]))
         pid = await lab.running(job)

@@ -1,0 +1,40 @@
+"""What the jobs of one executor share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from daemons.environment_file import SystemFile
+from daemons.recorder import Recorder
+from daemons.work_folder import WorkFolders
+from eventstore.store import EventStore
+
+GRACE = 10.0
+"""Seconds that a job has to end by itself when it was asked to (``MULTIFLEXI_CANCEL_GRACE``)."""
+
+DRAIN = 5.0
+"""Seconds that running jobs have to end when their executor stops, before they are asked to (``MULTIFLEXI_DRAIN``)."""
+
+
+class Surroundings:
+    """What the jobs of one executor share.
+
+    Parameters
+    ----------
+    store : EventStore
+        Role ``daemon``.
+    recorder : Recorder
+        Writes for them.
+    environment : Mapping[str, str]
+        The executor's, which holds its settings.
+    """
+
+    def __init__(self, store: EventStore, recorder: Recorder, environment: Mapping[str, str] = os.environ) -> None:
+        self.store = store
+        self.recorder = recorder
+        self.folders = WorkFolders()
+        self.system_file = SystemFile()
+        self.grace = float(environment.get("MULTIFLEXI_CANCEL_GRACE") or GRACE)
+        self.drain = float(environment.get("MULTIFLEXI_DRAIN") or DRAIN)
+        self.labels = [label.strip() for label in environment.get("MULTIFLEXI_LABELS", "").split(",") if label.strip()]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -20,6 +20,7 @@ from eventstore.keyring import Keyring
 from eventstore.log import ANY, START, Append, Appended, Meta, StoredEvent, category_of
 from eventstore.store import EventStore
 from tests.testbed.events import any_event
+from tests.testbed.examples import on_database
 from tests.testbed.postgres import Server
 from tests.testbed.stores import MASTER_KEY, open_store, wait_visible
 
@@ -397,16 +398,6 @@ def machine(postgres: Server) -> Iterator[type[StoreMachine]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # shrinking a failure takes its time
 @pytest.mark.postgres_versions(18, 15)
 def test_store_does_what_its_model_does(machine: type[StoreMachine]) -> None:
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=100,
-            stateful_step_count=30,
-            deadline=None,
-            phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(machine, settings=on_database(max_examples=100, stateful_step_count=30))

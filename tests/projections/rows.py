@@ -1,0 +1,57 @@
+"""The rows of read models, to be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from projections.projection import Projection
+from projections.registry import ALL
+from tests.testbed.postgres import Database
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def rows_of(database: Database, schema: str = "multiflexi", projections: tuple[Projection, ...] = ALL) -> Rows:
+    """Return all rows of the tables of projections, in a schema, by table, in an order of their own."""
+    with psycopg.connect(database.superuser_url) as connection:
+        return {
+            table: sorted(
+                (row[0] for row in connection.execute(_all_rows(schema, table)).fetchall()),
+                key=lambda row: msgspec.json.encode(row, order="sorted"),
+            )
+            for projection in projections
+            for table in projection.tables
+        }
+
+
+def _all_rows(schema: str, table: str) -> sql.Composed:
+    return sql.SQL("SELECT to_jsonb(t) FROM {} t").format(sql.Identifier(schema, table))
+
+
+def differences(one: Rows, other: Rows) -> dict[str, Any]:
+    """Return what differs, table by table: nothing if all rows are the same."""
+    return {
+        table: {
+            "only here": [row for row in one[table] if row not in other[table]],
+            "only there": [row for row in other[table] if row not in one[table]],
+        }
+        for table in one
+        if one[table] != other[table]
+    }
+
+
+def fold_all(database: Database, limit: int, role: str = "multiflexi_daemon") -> int:
+    """Fold all that asynchronous projections have not folded yet, as the projector does; return how many events."""
+    options = f"-c role={role} -c search_path=multiflexi -c timezone=UTC"
+    names = [projection.name for projection in ALL if not projection.inline]
+    folded = 0
+    with psycopg.connect(database.app_url, autocommit=True, options=options) as connection:
+        while True:
+            row = connection.execute("SELECT project(%s, %s)", (names, limit)).fetchone()
+            if row is None or row[0] == 0:
+                return folded
+            folded += row[0]

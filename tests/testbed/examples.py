@@ -1,0 +1,19 @@
+"""Settings of Hypothesis for tests whose examples work on a real database."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+
+
+def on_database(max_examples: int, **further: Any) -> settings:
+    """Return settings for examples that take tenths of a second.
+
+    Shrinking what fails takes minutes then; ``SHRINK=1`` asks for it.
+    """
+    phases = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if os.environ.get("SHRINK") else [])]
+    return settings(
+        max_examples=max_examples, deadline=None, phases=phases, suppress_health_check=[*HealthCheck], **further
+    )

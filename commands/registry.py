@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commands import applications, companies, jobs, run_templates
+from commands import applications, companies, jobs, run_templates, system
 from commands.preparing import Prepare, as_it_is
 from domain.application import ImportApplication, RemoveApplication
 from domain.command import Command
@@ -16,6 +16,7 @@ from domain.run_template import (
     RemoveRunTemplate,
     RescheduleRunTemplate,
 )
+from domain.system import PauseSystem, ResumeSystem
 
 PREPARE: dict[type[Command], Prepare] = {
     CreateCompany: companies.prepare_create,
@@ -34,6 +35,8 @@ PREPARE: dict[type[Command], Prepare] = {
     FinishJob: jobs.prepare_now,
     RequestCancel: jobs.prepare_request,
     CancelJob: jobs.prepare_now,
+    PauseSystem: system.prepare_change,
+    ResumeSystem: system.prepare_change,
 }
 
 

@@ -18,13 +18,14 @@ from typing import Any
 
 import msgspec
 
-from domain import application, company, job, run_template
+from domain import application, company, job, run_template, system
 from domain.application_events import ApplicationEvent
 from domain.command import Command
 from domain.company_events import CompanyEvent
 from domain.event import Event
 from domain.job_events import JobEvent
 from domain.run_template_events import RunTemplateEvent
+from domain.system_events import SystemEvent
 
 
 class Aggregate(msgspec.Struct, frozen=True):
@@ -84,8 +85,9 @@ RUN_TEMPLATE = Aggregate(
     run_template.evolve,
 )
 JOB = Aggregate("job", job.Job, JobEvent, job.JobCommand, job.decide, job.evolve)
+SYSTEM = Aggregate("system", system.System, SystemEvent, system.SystemCommand, system.decide, system.evolve)
 
-ALL = (COMPANY, APPLICATION, RUN_TEMPLATE, JOB)
+ALL = (COMPANY, APPLICATION, RUN_TEMPLATE, JOB, SYSTEM)
 BY_CATEGORY = {aggregate.category: aggregate for aggregate in ALL}
 
 

@@ -65,9 +65,9 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
     environment : dict[str, str]
         Its one-off values, what looks secret masked.
     last_output_version : int
-        Newest version of its output stream, as far as the read model knows.
+        Version of its output stream.
     chunks : int
-        Pieces that its output came in.
+        Pieces that its output came in, as far as the read model knows.
     """
 
     job: JobRow
@@ -144,7 +144,7 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
         command=_decoded(record["command"]) or [],
         environment=masking.masked(_decoded(record["env"]) or {}, secret_names(definition)),
         channels=_channels(record, written),
-        last_output_version=max((each["last_version"] for each in written), default=0),
+        last_output_version=await connection.fetchval(query("job.output_version"), f"output-{job_id}") or 0,
         chunks=sum(each["chunks"] for each in written),
         time_zone=company["time_zone"] if company else None,
     )

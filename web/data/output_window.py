@@ -14,6 +14,9 @@ from web.output.lines import Assembler, Line, Place
 WINDOW_BYTES = 512 * 1024
 """Bytes of output up to which all of it is read for the page."""
 
+LONG_PIECE = 64 * 1024
+"""Bytes that a piece of output is taken to have while nothing is known of it."""
+
 WINDOW_LINES = 1000
 """Most lines that the page itself holds."""
 
@@ -34,7 +37,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     hidden : int
         Lines that were read and are not shown.
     erased : bool
-        Whether the key of the output is gone.
+        Whether the key of some of the output is gone.
     """
 
     lines: list[Line]
@@ -82,7 +85,6 @@ async def load(store: EventStore, shown: JobShown) -> Window:
 
 
 def _first_version(shown: JobShown) -> int:
-    total = sum(channel.bytes for channel in shown.channels)
-    if total <= WINDOW_BYTES or not shown.chunks:
-        return 0
-    return max(0, shown.last_output_version - math.ceil(shown.chunks * WINDOW_BYTES / total))
+    """Return the version to read after; the read model, which tells how long pieces are, may be behind."""
+    piece = max(1.0, sum(channel.bytes for channel in shown.channels) / shown.chunks) if shown.chunks else LONG_PIECE
+    return max(0, shown.last_output_version - math.ceil(WINDOW_BYTES / piece))

@@ -41,9 +41,9 @@ def parts_of(site: Site, view: View, shown: JobShown, nothing_there: bool, erase
     Parameters
     ----------
     nothing_there : bool
-        Whether the log holds no output of the job.
+        Whether there is no output that can be read.
     erased : bool
-        Whether the key of its output is gone.
+        Whether some of its output was removed.
     """
     return site.renderer.parts(
         TEMPLATE,

@@ -21,7 +21,7 @@ Read = Callable[[], Awaitable[JobShown]]
 """Reads the job as it is now."""
 
 MakeParts = Callable[[JobShown, bool, bool], Parts]
-"""Given the job, whether there is no output, and whether its key is gone, returns the parts of the page."""
+"""Given the job, whether there is no output, and whether some of it was removed, returns the parts of the page."""
 
 
 class JobStream:
@@ -110,7 +110,7 @@ class JobStream:
             yield self._lines(lines)
 
     def _take(self, chunk: OutputChunk, lines: dict[int, Line]) -> None:
-        self._nothing = False
+        self._nothing = self._nothing and not chunk.data
         self._erased = self._erased or chunk.erased
         for line in self._assembler.feed(chunk):
             lines[line.number] = line

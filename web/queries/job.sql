@@ -1,7 +1,10 @@
 -- name: output
--- What a job wrote to each channel so far: chunks, bytes kept, bytes dropped, newest version of its output stream. $1: job id.
-SELECT o.channel, o.chunks, o.bytes, o.dropped, o.last_version, o.last_at
-  FROM job_output o WHERE o.job_id = $1::integer ORDER BY o.channel DESC
+-- What a job wrote to each channel so far: chunks, bytes kept, bytes dropped. $1: job id.
+SELECT o.channel, o.chunks, o.bytes, o.dropped FROM job_output o WHERE o.job_id = $1::integer ORDER BY o.channel DESC
+
+-- name: output_version
+-- Version of the output stream of a job, as it is now; NULL if it has none. $1: name of the stream.
+SELECT s.version FROM streams s WHERE s.stream = $1
 
 -- name: ahead
 -- How many jobs wait that will be taken before this one. $1: job id.

@@ -109,3 +109,7 @@ def test_chains_forget_streams_not_met_for_long_but_keep_those_recalled() -> Non
     assert len(chains.young) <= 12
     assert chains.young["company-1"] == (99, ZERO)
     assert "job-3" not in chains.young
+    for number in range(100, 111):
+        chains.young[f"job-{number}"] = (1, ZERO)
+    chains.recall(["job-105", "job-3"])
+    assert chains.young == {"job-105": (1, ZERO)}

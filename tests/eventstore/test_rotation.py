@@ -172,6 +172,26 @@ async def test_a_process_that_missed_the_rotation_makes_no_key_that_nobody_can_o
         assert await connection.fetchval("SELECT count(*) FROM data_keys WHERE owner = 'user:9'") == 0
 
 
+async def test_a_key_made_in_the_last_moment_is_wrapped_anew_as_well(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(database, 3)
+    retire = rotation._Rotation.retire
+    late: list[str] = []
+    async with open_store(database) as stale:
+
+        async def after_one_more(self: rotation._Rotation) -> None:
+            if not late:
+                late.append("user:9")
+                await stale.keyring.ensure("user:9")
+            await retire(self)
+
+        monkeypatch.setattr(rotation._Rotation, "retire", after_one_more)
+        assert (await rotate(database.app_url, MASTER_KEY, NEW_KEY)).keys == 5
+    async with EventStore(settings(database, NEW_KEY), role="daemon") as store:
+        assert await store.keyring.ensure("user:9")
+
+
 async def test_two_rotations_do_not_run_at_once(database: Database) -> None:
     await fill(database, 2)
     async with superuser(database) as connection:

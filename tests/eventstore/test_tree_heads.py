@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from eventstore import tree_heads
 from eventstore.audit_errors import LogTamperedError, ProofError
+from eventstore.chain import ZERO
 from eventstore.errors import MasterKeyError
-from eventstore.head import Head, Tree, load_head, read_heads
+from eventstore.head import Head, Tree, follows, load_head, missing, read_heads
 from eventstore.leaves import Leaf, unpack
+from eventstore.log import Cursor
 from eventstore.merkle import leaf_hash, root_of
 from eventstore.store import EventStore
 from eventstore.tree_heads import TreeHeadSigner, public_keys
@@ -162,6 +164,24 @@ async def test_a_clock_that_goes_back_does_not_take_heads_back(database: Databas
         second = await TreeHeadSigner(store).sign()
         assert second is not None
         assert second.time == ahead.time
+
+
+def test_a_head_that_does_not_follow_from_the_one_before_is_told() -> None:
+    trees = {"a": Tree(2, bytes(32)), "b": Tree(5, bytes(32))}
+    now = datetime.now(UTC)
+    first = Head(id=1, time=now, cursor=Cursor(1, 9, 9), previous=ZERO, trees=trees, public_key=b"", signature=b"1")
+    second = msgspec.structs.replace(first, id=2, cursor=Cursor(1, 9, 10), previous=first.digest())
+    assert not missing(first, None) and not follows(first, None)
+    assert not missing(second, first) and not follows(second, first)
+    assert missing(second, None) == "heads 1 to 1 are missing before it"
+    for changes, message in (
+        ({"previous": ZERO}, "does not follow from the head before"),
+        ({"time": now - timedelta(seconds=1)}, "time is before"),
+        ({"cursor": first.cursor}, "covers no more"),
+        ({"trees": {"a": Tree(3, bytes(32))}}, "tree b has shrunk"),
+        ({"trees": {**trees, "a": Tree(1, bytes(32))}}, "tree a has shrunk"),
+    ):
+        assert message in follows(msgspec.structs.replace(second, **changes), first)
 
 
 async def test_nothing_is_signed_on_top_of_edges_that_were_altered(database: Database) -> None:

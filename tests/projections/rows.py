@@ -47,11 +47,11 @@ def differences(one: Rows, other: Rows) -> dict[str, Any]:
 def fold_all(database: Database, limit: int, role: str = "multiflexi_daemon") -> int:
     """Fold all that asynchronous projections have not folded yet, as the projector does; return how many events."""
     options = f"-c role={role} -c search_path=multiflexi -c timezone=UTC"
-    names = [projection.name for projection in ALL if not projection.inline]
     folded = 0
     with psycopg.connect(database.app_url, autocommit=True, options=options) as connection:
-        while True:
-            row = connection.execute("SELECT project(%s, %s)", (names, limit)).fetchone()
-            if row is None or row[0] == 0:
-                return folded
-            folded += row[0]
+        for name in (projection.name for projection in ALL if not projection.inline):
+            while row := connection.execute("SELECT project(%s, %s)", ([name], limit)).fetchone():
+                folded += row[0]
+                if row[0] == 0:
+                    break
+    return folded

@@ -13,7 +13,7 @@ from hypothesis import given
 
 from domain import task
 from domain.aggregates import ALL
-from eventstore.log import category_of
+from eventstore.log import START, category_of
 from eventstore.store import EventStore
 from tests.projections.histories import histories
 from tests.projections.history import History
@@ -108,6 +108,7 @@ def test_rows_are_what_the_domain_evolves_from_the_same_events(postgres: Server,
 
     async def live() -> dict[str, list[Row]]:
         async with open_store(database, inline=True) as store:
+            newest = START
             for step in history.steps:
                 newest = max(done.cursor for done in await store.append_all(step))
             await wait_visible(store, newest)

@@ -8,6 +8,15 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 
 
+UNDISTURBED = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+    HealthCheck.function_scoped_fixture,
+)
+
+
 def on_database(max_examples: int, **further: Any) -> settings:
     """Return settings for examples that take tenths of a second.
 
@@ -15,5 +24,5 @@ def on_database(max_examples: int, **further: Any) -> settings:
     """
     phases = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if os.environ.get("SHRINK") else [])]
     return settings(
-        max_examples=max_examples, deadline=None, phases=phases, suppress_health_check=[*HealthCheck], **further
+        max_examples=max_examples, deadline=None, phases=phases, suppress_health_check=UNDISTURBED, **further
     )

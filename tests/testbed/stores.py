@@ -92,9 +92,9 @@ async def wait_visible(store: EventStore, cursor: Cursor) -> None:
 class OpenTransaction:
     """Appends in a transaction that the test ends itself: what a caller does that holds its transaction open."""
 
-    def __init__(self, connection: asyncpg.Connection, epoch: int) -> None:
+    def __init__(self, connection: asyncpg.Connection, epoch: int, *, inline: bool = False) -> None:
         self.connection = connection
-        self._appender = Appender(self._connect, {}, lambda _categories: None)
+        self._appender = Appender(self._connect, inline_folds() if inline else {}, lambda _categories: None)
         self._epoch = epoch
 
     async def _connect(self) -> tuple[asyncpg.Connection, int]:

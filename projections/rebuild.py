@@ -180,11 +180,12 @@ def _make_schema(connection: psycopg.Connection, schema: str, projections: Seque
     with connection.transaction():
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         connection.execute(sql.SQL("SET search_path = {}, multiflexi").format(sql.Identifier(schema)))
-        connection.execute(
-            sql.SQL("CREATE TABLE {}.projections (LIKE multiflexi.projections INCLUDING ALL)").format(
-                sql.Identifier(schema)
+        for table in ("projections", "skipped_events"):
+            connection.execute(
+                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(
+                    sql.Identifier(schema, table), sql.Identifier("multiflexi", table)
+                )
             )
-        )
         for projection in projections:
             install(connection, projection)
 
@@ -278,3 +279,7 @@ def _swap(connection: psycopg.Connection, schema: str, projections: Sequence[Pro
             sql.SQL(PUT_IN_PLACE).format(sql.Identifier(schema, "projections")),
             (projection.name,),
         )
+        connection.execute("DELETE FROM multiflexi.skipped_events WHERE projection = %s", (projection.name,))
+    connection.execute(
+        sql.SQL("INSERT INTO multiflexi.skipped_events TABLE {}").format(sql.Identifier(schema, "skipped_events"))
+    )

@@ -12,6 +12,8 @@ FILLED = 0.62
 """Part of a column's place that it fills."""
 
 ROUNDED = 3.0
+FEWEST = 4
+"""Least value at the top of the scale: a single job should not look like a flood."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def stacked(series: Sequence[str], values: Sequence[Sequence[int]]) -> Chart:
     values : Sequence[Sequence[int]]
         Of each column, a value for each series.
     """
-    steps = nice_steps(max((sum(column) for column in values), default=0))
+    steps = nice_steps(max(FEWEST, *(sum(column) for column in values)))
     baseline = HEIGHT - BOTTOM
     scale = (baseline - TOP) / steps[-1]
     place = (WIDTH - LEFT - RIGHT) / max(1, len(values))

@@ -2,6 +2,8 @@
 import { morph } from "./morph.js";
 import { refresh } from "./times.js";
 
+const RETRY = 2000;
+const HIDDEN_FOR = 15000;
 const page = document.querySelector("[data-live]");
 
 function showState(on) {
@@ -27,17 +29,29 @@ export function replaceParts(parts) {
   }
 }
 
-// Opens a stream that outlives lost connections; `handlers` take the data of the events they are named for.
-export function follow(url, handlers) {
+// Opens a stream that outlives lost connections; `handlers` take the data of the events they are named for. Returns what
+// closes it. A page that nobody looks at lets go of its stream: browsers allow six of them to one server.
+export function follow(address, handlers) {
   let source;
   let again;
+  let hiding;
+  let newest = "";
+  const close = () => {
+    clearTimeout(again);
+    clearTimeout(hiding);
+    source?.close();
+    source = undefined;
+  };
   const open = () => {
-    source = new EventSource(url());
+    close();
+    const url = new URL(address, location.href);
+    if (newest) url.searchParams.set("since", newest);
+    source = new EventSource(url);
     source.addEventListener("open", () => showState(true));
     source.addEventListener("error", () => {
       showState(false);
       // The browser connects again by itself, unless the server answered something else than a stream.
-      if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 2000);
+      if (source?.readyState === EventSource.CLOSED) again = setTimeout(open, RETRY);
     });
     source.addEventListener("database", (event) => {
       const { away } = JSON.parse(event.data);
@@ -45,23 +59,31 @@ export function follow(url, handlers) {
       showState(!away);
     });
     for (const [name, handle] of Object.entries(handlers)) {
-      source.addEventListener(name, (event) => handle(JSON.parse(event.data), event));
+      source.addEventListener(name, (event) => {
+        newest = event.lastEventId || newest;
+        handle(JSON.parse(event.data));
+      });
     }
   };
-  const close = () => {
-    clearTimeout(again);
-    source?.close();
-  };
-  open();
-  // A page in the cache of the browser must not hold a connection.
-  addEventListener("pagehide", close);
-  addEventListener("pageshow", (event) => {
+  const stop = new AbortController();
+  const listen = (target, kind, handle) => target.addEventListener(kind, handle, { signal: stop.signal });
+  listen(document, "visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(close, HIDDEN_FOR);
+    else if (!source) open();
+  });
+  listen(window, "pagehide", close);
+  listen(window, "pageshow", (event) => {
     if (event.persisted) open();
   });
-  return close;
+  open();
+  return () => {
+    stop.abort();
+    close();
+  };
 }
 
 if (page) {
   showState(false);
-  follow(() => page.dataset.live, { parts: replaceParts });
+  follow(page.dataset.live, { parts: replaceParts });
 }

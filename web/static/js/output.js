@@ -69,7 +69,7 @@ function start() {
   };
   const listen = (url) => {
     close?.();
-    close = follow(() => url, {
+    close = follow(url, {
       parts: replaceParts,
       output: take,
       end: () => {

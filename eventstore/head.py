@@ -27,8 +27,10 @@ FORMAT = "multiflexi-tree-head-1"
 PAGE = 500
 """Heads read at a time."""
 
+# A moment that Python cannot hold was not signed: it is read as another one that was not signed either.
 SELECT_HEAD = """
-    SELECT h.id, h.time, h.epoch, h.xid, h.position, h.previous, h.signature, k.public_key
+    SELECT h.id, least(greatest(h.time, 'epoch'), '9999-01-01') AS time, h.epoch, h.xid, h.position, h.previous,
+           h.signature, k.public_key
       FROM tree_heads h LEFT JOIN signing_keys k ON k.id = h.key_id
      WHERE h.id = coalesce($1::bigint, (SELECT max(id) FROM tree_heads))
 """
@@ -39,7 +41,8 @@ SELECT_TREES_OF_HEAD = """
                           WHERE z.tree = t.tree AND z.head_id <= $1 ORDER BY z.head_id DESC LIMIT 1) s
 """
 SELECT_HEADS = """
-    SELECT h.id, h.time, h.epoch, h.xid, h.position, h.previous, h.signature, k.public_key,
+    SELECT h.id, least(greatest(h.time, 'epoch'), '9999-01-01') AS time, h.epoch, h.xid, h.position, h.previous,
+           h.signature, k.public_key,
            (SELECT array_agg(z.tree ORDER BY z.tree) FROM tree_sizes z WHERE z.head_id = h.id) AS trees,
            (SELECT array_agg(z.size ORDER BY z.tree) FROM tree_sizes z WHERE z.head_id = h.id) AS sizes,
            (SELECT array_agg(z.root ORDER BY z.tree) FROM tree_sizes z WHERE z.head_id = h.id) AS roots

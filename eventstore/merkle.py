@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+HASH = 32
+"""Bytes of a hash."""
 
 EMPTY_ROOT = hashlib.sha256().digest()
 """Root of a tree without leaves (section 2.1.1)."""
@@ -35,7 +39,7 @@ class CompactRange:
     size : int
         Leaves so far.
     edge : Iterable[bytes]
-        Roots of the complete subtrees, the largest first.
+        Roots of the complete subtrees, the largest first; anything else is refused with a ValueError.
 
     Examples
     --------
@@ -47,11 +51,14 @@ class CompactRange:
 
     __slots__ = ("edge", "size")
 
-    def __init__(self, size: int = 0, edge: Iterable[bytes] = ()) -> None:
+    def __init__(self, size: int = 0, edge: Iterable[Any] = ()) -> None:
+        nodes = list(edge)
         self.size = size
-        self.edge = list(edge)
-        if len(self.edge) != size.bit_count():
+        self.edge: list[bytes] = nodes
+        if len(self.edge) != size.bit_count() or size < 0:
             raise ValueError(f"The edge of a tree of {size} leaves has {size.bit_count()} nodes, not {len(self.edge)}.")
+        if not all(isinstance(node, bytes) and len(node) == HASH for node in nodes):
+            raise ValueError(f"The edge of a tree of {size} leaves holds something that is no hash.")
 
     def append(self, leaf: bytes) -> None:
         """Append one leaf, given as its hash."""

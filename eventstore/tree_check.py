@@ -139,7 +139,7 @@ class Events:
         chains = self._context.chains
         chains.recall(first)
         missing = {
-            stream: version - 1 for stream, version in first.items() if version != 1 and stream not in chains.young
+            stream: version - 1 for stream, version in first.items() if version > 1 and stream not in chains.young
         }
         if missing:
             await self._look_up(missing)
@@ -210,7 +210,7 @@ async def kept_leaves(connection: asyncpg.Connection, tree: str) -> AsyncIterato
                 entries = unpack(row["leaves"])
             except ValueError:
                 return
-            if row["start"] != start or len(entries) != row["count"]:
+            if row["start"] != start or not 0 < len(entries) == row["count"]:
                 return
             start += len(entries)
             yield entries

@@ -242,15 +242,16 @@ class _Audit:
             self._found("removed", detail, name)
 
     async def _check_edges(self, heads: _Heads) -> None:
+        edges: dict[str, Tree | None] = {}
         for name, size, edge in await self._connection.fetch(SELECT_EDGES):
             try:
-                tree = Tree(size, CompactRange(size, edge).root())
+                edges[name] = Tree(size, CompactRange(size, edge).root())
             except ValueError:
-                tree = None
-            if heads.trees.get(name) != tree:
-                self._found(
-                    "tree", f"The edge of tree {name}, on which the next head builds, is not what was signed.", name
-                )
+                edges[name] = None
+        for name in sorted(heads.trees.keys() | edges.keys()):
+            if name not in edges or edges[name] != heads.trees.get(name):
+                detail = f"The edge of tree {name}, on which the next head builds, is not what was signed."
+                self._found("tree", detail, name)
 
     async def check_streams(self) -> None:
         """Check that the head of each stream, which appending goes by, agrees with its last event."""

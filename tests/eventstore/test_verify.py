@@ -155,6 +155,14 @@ UNSIGNED = {
         ),
         ("job-3", 2, "swapped"),
     ),
+    "no time": (
+        "UPDATE events SET time = '4000-01-01 BC' WHERE stream = 'company-1' AND version = 2",
+        ("company-1", 2, "altered"),
+    ),
+    "no version": (
+        "UPDATE events SET version = -2147483648 WHERE stream = 'job-3' AND version = 1",
+        ("job-3", -2147483648, "swapped"),
+    ),
     "head version": ("UPDATE streams SET version = 2 WHERE stream = 'job-3'", ("job-3", 3, "stream head")),
     "head hash": ("UPDATE streams SET hash = sha256(hash) WHERE stream = 'job-3'", ("job-3", 3, "stream head")),
     "head gone": ("DELETE FROM streams WHERE stream = 'job-3'", ("job-3", 1, "stream head")),
@@ -283,6 +291,11 @@ EVIDENCE = {
     "root": ("UPDATE tree_sizes SET root = sha256(root) WHERE head_id = 2", "head 2"),
     "head removed": ("DELETE FROM tree_heads WHERE id = 2", "heads 2 to 2 are missing"),
     "key": ("UPDATE signing_keys SET public_key = sha256(public_key)", "head 1"),
+    "no time": ("UPDATE tree_heads SET time = '-infinity' WHERE id = 2", "head 2"),
+    "no size": ("UPDATE tree_sizes SET size = -1, root = '' WHERE head_id = 2", "head 2"),
+    "no edge": ("UPDATE tree_edges SET edge = array_fill('x'::bytea, ARRAY[3, 3])", "edge of tree"),
+    "edge gone": ("DELETE FROM tree_edges", "edge of tree"),
+    "no leaves": ("UPDATE tree_leaves SET leaves = '', count = 0", "as they were signed"),
     "edge": ("UPDATE tree_edges SET edge[1] = sha256(edge[1]) WHERE tree = 'events_configuration'", "edge of tree"),
     "leaves gone": (
         "DELETE FROM tree_leaves WHERE tree = 'events_configuration'",

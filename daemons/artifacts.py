@@ -73,6 +73,9 @@ class Collected(msgspec.Struct, frozen=True):
     left_out: int = 0
 
 
+NO_FILES = Collected()
+
+
 async def collect(
     store: EventStore, job: Mapping[str, Any], planned: Plan, folder: Path, given_up: Callable[[], bool]
 ) -> Collected:

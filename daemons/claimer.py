@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import structlog
@@ -64,6 +66,7 @@ class Claimer:
         self._limit = limit
         self._busy = 0
         self._claimed_at = 0.0
+        self._connection: Any = None
         self.running: dict[int, tuple[JobRun, asyncio.Task[None]]] = {}
         self._wake = self._store.listener.register(
             frozenset({"job", "system", "company", "application", "run_template"})
@@ -96,9 +99,9 @@ class Claimer:
         return self._busy >= self._limit or len(self.running) >= self._limit * UNWRITTEN
 
     async def _be_patient(self) -> None:
-        """Let more places become free, if most are taken and the last claim was just now."""
+        """Let more places become free, and more jobs be queued, if the last claim that found some was just now."""
         left = self._claimed_at + PATIENCE - time.monotonic()
-        if left > 0 and self._busy > self._limit // 2:
+        if left > 0:
             await asyncio.sleep(left)
 
     async def claim(self) -> int:
@@ -106,16 +109,36 @@ class Claimer:
         if self._is_full():
             return 0
         free = self._limit - self._busy
-        rows = await self._store.pool.fetch(
+        rows = await self._fetch(
             CLAIM, self._daemon.id, self._daemon.host, self._names, free, LEASE, self._around.labels
         )
-        self._claimed_at = time.monotonic()
+        if rows:
+            self._claimed_at = time.monotonic()
         for row in rows:
             self._start(row)
         self._daemon.detail["running"] = len(self.running)
         if rows:
             self._store.notifier.notify({"job"})
         return len(rows)
+
+    async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """Ask on a connection that is kept: giving one back to the pool costs another round trip."""
+        if self._connection is None:
+            self._connection = await self._store.pool.acquire()
+        try:
+            return await self._connection.fetch(statement, *arguments)
+        except asyncpg.SerializationError:
+            raise
+        except DATABASE_ERRORS:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*DATABASE_ERRORS):
+                await self._store.pool.release(connection)
 
     def _start(self, row: asyncpg.Record) -> None:
         self._busy += 1
@@ -139,7 +162,7 @@ class Claimer:
 
     async def _until_next(self) -> float:
         """Return the seconds until a queued job may start, at most the poll."""
-        earliest = await self._store.pool.fetchval(NEXT_START, self._names)
+        earliest = (await self._fetch(NEXT_START, self._names))[0][0]
         if earliest is None:
             return POLL
         # One that is due and was not claimed waits for something else: a limit, a pause, a label.

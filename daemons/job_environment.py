@@ -22,7 +22,6 @@ from domain.definition import Field, fields
 
 _EITHER = re.compile(r"\$\{(\w+)\}|\{(\w+)\}")
 _DOLLAR = re.compile(r"\$\{(\w+)\}")
-_NAME = re.compile(r"[^=\0]+")
 MASK = "******"
 REMEMBERED = 256
 """Definitions that are kept decoded."""
@@ -41,6 +40,7 @@ class Prepared(msgspec.Struct, frozen=True):
     executable: str
     arguments: list[str]
     placeholder: re.Pattern[str]
+    leaves_files: bool
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +86,7 @@ def prepare(definition: str | Mapping[str, Any] | None) -> Prepared:
         str(document.get("executable") or ""),
         arguments,
         _DOLLAR if template else _EITHER,
+        bool(document.get("artifacts")),
     )
     if text is not None:
         if len(_prepared) >= REMEMBERED:
@@ -94,20 +95,20 @@ def prepare(definition: str | Mapping[str, Any] | None) -> Prepared:
     return made
 
 
-def base_environment(folder: Path) -> dict[str, str]:
+def base_environment(folder: str) -> dict[str, str]:
     """Return what every job has.
 
     A path that finds the program's own applications, its folder as home and for temporary files.
     """
     return {
         "PATH": OWN_PATH + os.environ.get("PATH", os.defpath),
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
+        "HOME": folder,
+        "TMPDIR": folder,
         "LANG": os.environ.get("LANG", "C.UTF-8"),
     }
 
 
-def plan(job: Mapping[str, Any], folder: Path, system: SystemFile, token: str) -> Plan:
+def plan(job: Mapping[str, Any], folder: str, system: SystemFile, token: str) -> Plan:
     """Work out what to start.
 
     Parameters
@@ -115,7 +116,7 @@ def plan(job: Mapping[str, Any], folder: Path, system: SystemFile, token: str) -
     job : Mapping[str, Any]
         ``definition`` (JSON text), ``company_environment``, ``template_environment``, ``environment`` (decoded JSON),
         ``job_id``, ``company_id``, ``run_template_id``, ``company_name``, ``company_slug``, ``zone``.
-    folder : Path
+    folder : str
         Working directory of the job.
     system : SystemFile
         Values of the host.
@@ -187,7 +188,7 @@ def expand(values: dict[str, str], hidden: frozenset[str], own: Mapping[str, str
 def check(environment: Mapping[str, str]) -> None:
     """Refuse what no process can be given: names with ``=``, values with a zero byte (environ(7))."""
     for name, value in environment.items():
-        if not _NAME.fullmatch(name):
+        if not name or "=" in name or "\0" in name:
             raise PlanError(f"The environment has a variable {name!r}: a name may not be empty nor hold '='.")
         if "\0" in value:
             raise PlanError(f"The value of {name} holds a zero byte, which no process can be given.")

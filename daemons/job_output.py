@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from daemons.masking import Masker, forms
+from daemons.masking import Masker, Secrets, secrets_of
 from domain.event import Event
 from domain.job_events import Channel, OutputCaptured, OutputDropped
 from eventstore.keyring import DataKey
@@ -42,7 +42,7 @@ EMPTY = Channel()
 
 
 class _ChannelState:
-    def __init__(self, secrets: Sequence[bytes]) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         self.masker = Masker(secrets)
         self.kept = 0
         self.dropped = 0
@@ -85,7 +85,7 @@ class OutputBuffer:
         self._job_id = job_id
         self._company_id = company_id
         self._limit = limit
-        hidden = [form for secret in secrets for form in forms(secret)]
+        hidden = secrets_of(tuple(secrets))
         self._channels = {"stdout": _ChannelState(hidden), "stderr": _ChannelState(hidden)}
         self._pieces: list[Piece] = []
         self._filled = filled

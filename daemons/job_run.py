@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from daemons import work_folder
-from daemons.artifacts import Collected, collect
+from daemons.artifacts import NO_FILES, Collected, collect
 from daemons.executors.interface import Ended, Executor, Launch, Run, StartError
 from daemons.executors.process_tree import start_time
 from daemons.job_environment import Plan, PlanError, plan
@@ -41,6 +41,9 @@ RETRY_AFTER = 0.5
 
 LAST_GRACE = 0.15
 """Seconds between TERM and KILL at the end of a job's wall time, and when it was taken over."""
+
+NOTHING = OutputBuffer(0, 0, ())
+"""Output of a job that has not been started."""
 
 log = structlog.get_logger(__name__)
 
@@ -80,9 +83,10 @@ class JobRun:
         self.hold = Hold(self.job_id, self.company_id, job["version"], self._cancel_requested)
         self._token = token_of(self.job_id, surroundings.recorder.daemon_id, job["version"])
         self._limits: Limits = limits_of(self.job["limits"])
-        self._buffer = OutputBuffer(self.job_id, self.company_id, ())
+        self._buffer = NOTHING
         self._run: Run | None = None
         self._began = time.monotonic()
+        self._seconds = 0.0
         self._told: tuple[str, str] | None = None
         self._grace = surroundings.grace
         self._plan: Plan | None = None
@@ -94,7 +98,7 @@ class JobRun:
 
     async def perform(self) -> None:
         """Run the job; whatever goes wrong ends it as such."""
-        folder: Path | None = None
+        folder: str | None = None
         try:
             try:
                 folder = self._around.folders.make(self.job_id, self._token)
@@ -102,6 +106,7 @@ class JobRun:
                 ended = Ended(exit_code=255, reason=work_folder.refusal(error, self._around.folders.place))
             else:
                 ended = await self._run_in(folder)
+            self._seconds = time.monotonic() - self._began
             self._leave_place()
             await self._finish(ended, await self._collect(folder))
         except FencedError:
@@ -144,7 +149,7 @@ class JobRun:
         why = f": {event.reason}" if event.reason else "."
         self.stop("cancelled", f"Cancelled by {event.requested_by}{why}", self._around.grace)
 
-    async def _run_in(self, folder: Path) -> Ended:
+    async def _run_in(self, folder: str) -> Ended:
         try:
             planned = self._plan = plan(self.job, folder, self._around.system_file, self._token)
             self.job["definition"] = planned.definition.document
@@ -175,7 +180,7 @@ class JobRun:
             if out_of_time is not None:
                 out_of_time.cancel()
 
-    def _launch(self, planned: Plan, folder: Path) -> Launch:
+    def _launch(self, planned: Plan, folder: str) -> Launch:
         return Launch(
             job_id=self.job_id,
             command=planned.command,
@@ -281,10 +286,12 @@ class JobRun:
         last = await self._encode(self._buffer.gather())
         return [last] if last is not None else []
 
-    async def _collect(self, folder: Path | None) -> Collected:
+    async def _collect(self, folder: str | None) -> Collected:
         if folder is None or self._plan is None or self._run is None or self.hold.fenced:
-            return Collected()
-        return await collect(self._around.store, self.job, self._plan, folder, lambda: self.hold.fenced)
+            return NO_FILES
+        if not self._plan.definition.leaves_files and "RESULT_FILE" not in self._plan.environment:
+            return NO_FILES
+        return await collect(self._around.store, self.job, self._plan, Path(folder), lambda: self.hold.fenced)
 
     async def _finish(self, ended: Ended, collected: Collected) -> None:
         output = await self._last_output()
@@ -300,7 +307,7 @@ class JobRun:
             signal=ended.signal,
             reason=reason,
             finished_at=datetime.now(UTC),
-            duration=round(time.monotonic() - self._began, 6),
+            duration=round(self._seconds, 6),
             command=self._plan.masked_command if self._plan else [],
             pid=self._run.pid if self._run else None,
             stdout=stdout,

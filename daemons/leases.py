@@ -9,6 +9,7 @@ judged only by an executor that has reached the database for some seconds, in wh
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -129,7 +130,7 @@ async def end_processes(row: asyncpg.Record) -> None:
         log.warning("processes of a lost job were ended", job=row["job_id"], processes=ended)
     folders = WorkFolders()
     path = folders.path(row["job_id"], token)
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110
         await folders.remove(path)
 
 

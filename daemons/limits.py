@@ -60,21 +60,20 @@ def limits_of(value: Mapping[str, Any] | None) -> Limits:
 
 def put_on(pid: int, limits: Limits) -> None:
     """Put limits on a process, those of the system's below them (getrlimit(2))."""
-    wanted = (
-        (resource.RLIMIT_CPU, limits.cpu_time, HARD_LATER),
-        (resource.RLIMIT_AS, limits.memory, 0),
-        (resource.RLIMIT_FSIZE, limits.file_size, 0),
-        (resource.RLIMIT_NOFILE, limits.open_files, 0),
-    )
     with suppress(ProcessLookupError):  # it has ended already
-        for kind, value, more in wanted:
-            if value is not None:
-                set_limit(pid, kind, value, more)
+        if limits.cpu_time is not None:
+            set_limit(pid, resource.RLIMIT_CPU, limits.cpu_time, HARD_LATER)
+        if limits.memory is not None:
+            set_limit(pid, resource.RLIMIT_AS, limits.memory, 0)
+        if limits.file_size is not None:
+            set_limit(pid, resource.RLIMIT_FSIZE, limits.file_size, 0)
+        if limits.open_files is not None:
+            set_limit(pid, resource.RLIMIT_NOFILE, limits.open_files, 0)
 
 
 def set_limit(pid: int, kind: int, value: int, more: int) -> None:
     """Set one limit, the hard one ``more`` above the soft one; neither above the hard limit that there is."""
-    _, most = resource.prlimit(pid, kind)
+    most = resource.getrlimit(kind)[1]  # the executor's own, which its jobs inherit
     hard = value + more
     if most != resource.RLIM_INFINITY:
         value, hard = min(value, most), min(hard, most)

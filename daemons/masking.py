@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 MASK = b"******"
 SHORTEST = 3
 """Bytes below which a value is too short to be masked: it would blot out ordinary text."""
+
+
+class Secrets:
+    """Values that must not be shown, ready to be looked for."""
+
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        kept = {secret for secret in secrets if len(secret) >= SHORTEST}
+        self.values = sorted(kept, key=len, reverse=True)
+        self.pattern = re.compile(b"|".join(re.escape(secret) for secret in self.values)) if kept else None
+        self.first = {secret[:1] for secret in kept}
+        self.longest = max(map(len, kept), default=1) - 1
+
+
+@lru_cache(maxsize=256)
+def secrets_of(values: tuple[str, ...]) -> Secrets:
+    """Return secret values, in all forms that they may appear in, ready to be looked for."""
+    return Secrets([form for value in values for form in forms(value)])
 
 
 class Masker:
@@ -26,12 +44,12 @@ class Masker:
     b'************'
     """
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
-        kept = {secret for secret in secrets if len(secret) >= SHORTEST}
-        self._secrets = sorted(kept, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(re.escape(secret) for secret in self._secrets)) if kept else None
-        self._first = {secret[:1] for secret in kept}
-        self._longest = max(map(len, kept), default=1) - 1
+    def __init__(self, secrets: Secrets | Sequence[bytes]) -> None:
+        known = secrets if isinstance(secrets, Secrets) else Secrets(secrets)
+        self._secrets = known.values
+        self._pattern = known.pattern
+        self._first = known.first
+        self._longest = known.longest
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:

@@ -34,11 +34,11 @@ class WorkFolders:
     def __init__(self, place: Path | None = None) -> None:
         self.place = place or default_place()
 
-    def path(self, job_id: int, token: str) -> Path:
+    def path(self, job_id: int, token: str) -> str:
         """Return the folder of a job, by its mark."""
-        return self.place / f"job-{job_id}-{token[:12]}"
+        return f"{self.place}/job-{job_id}-{token[:12]}"
 
-    def make(self, job_id: int, token: str) -> Path:
+    def make(self, job_id: int, token: str) -> str:
         """Make the folder of a job.
 
         Raises
@@ -46,23 +46,24 @@ class WorkFolders:
         OSError
             It cannot be made.
         """
+        # On the path of every job: os.mkdir takes a fifth of the time of Path.mkdir.
         path = self.path(job_id, token)
         try:
-            path.mkdir(0o700)
+            os.mkdir(path, 0o700)  # noqa: PTH102
         except FileNotFoundError:
             # Others may pass through the place, not look around in it: a job may run as another user.
             self.place.mkdir(0o711, parents=True, exist_ok=True)
-            path.mkdir(0o700)
+            os.mkdir(path, 0o700)  # noqa: PTH102
         return path
 
-    async def remove(self, path: Path) -> None:
+    async def remove(self, path: str) -> None:
         """Remove a folder with all that is in it."""
         try:
-            path.rmdir()
+            os.rmdir(path)  # noqa: PTH106
         except FileNotFoundError:
             return
         except OSError:
-            await asyncio.to_thread(remove_tree, path)
+            await asyncio.to_thread(remove_tree, Path(path))
 
     def is_full(self) -> bool:
         """Return whether nothing more can be written where the folders are."""

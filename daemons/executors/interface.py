@@ -6,7 +6,6 @@ An executor turns a :class:`Launch` into a :class:`Run`. The rest of the daemon 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -41,7 +40,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         Command line; the first element is looked up in ``PATH`` of the environment.
     environment : dict[str, str]
         The whole environment of the process; nothing else is inherited.
-    folder : Path
+    folder : str
         Clean working directory, the job's own.
     token : str
         Mark of the job's processes, also in the environment.
@@ -56,7 +55,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     job_id: int
     command: list[str]
     environment: dict[str, str]
-    folder: Path
+    folder: str
     token: str = ""
     limits: Limits = NONE
     run_as: str | None = None

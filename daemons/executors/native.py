@@ -59,11 +59,11 @@ class NativeExecutor:
             for descriptor in pipes:
                 os.close(descriptor)
             raise StartError(refusal(path, error)) from error
+        if launch.limits is not limits.NONE:
+            restrict(pid, launch)
         os.close(pipes[1])
         os.close(pipes[3])
         process_tree.ORPHANS.leaders[pid] = launch.token
-        if launch.limits is not limits.NONE:
-            restrict(pid, launch)
         return NativeRun(pid, pipes[0], pipes[2], launch, sink)
 
     def _spawn(self, path: str, launch: Launch, account: pwd.struct_passwd | None, out: int, err: int) -> int:
@@ -168,8 +168,10 @@ def refusal(path: str, error: OSError) -> Ended:
 
 def restrict(pid: int, launch: Launch) -> None:
     """Put the limits on a process and on what it may have started already."""
-    for process in (pid, *process_tree.descendants(pid)):
-        limits.put_on(process, launch.limits)
+    limits.put_on(pid, launch.limits)
+    if process_tree.has_children(pid):
+        for process in process_tree.descendants(pid):
+            limits.put_on(process, launch.limits)
     wanted = launch.limits.processes
     account = launch.run_as and pwd.getpwnam(launch.run_as)
     uid = account.pw_uid if account else os.geteuid()

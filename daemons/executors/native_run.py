@@ -154,8 +154,8 @@ class NativeRun:
             left = process_tree.ORPHANS.of(self._launch.token)
             for pid in left:
                 process_tree.kill(pid)
-            # Once its group is empty, its number may be another's.
-            grouped = grouped and process_tree.kill_group(self.pid)
+            # Once its group is empty, its number may be another's; and where others reap it, once is enough.
+            grouped = grouped and process_tree.kill_group(self.pid) and process_tree.ORPHANS.adopting
             if not left and not grouped:
                 break
             await asyncio.sleep(0.005)

@@ -17,6 +17,8 @@ from pathlib import Path
 MARK = "MULTIFLEXI_JOB_TOKEN"
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
+LONGEST_LIST = 1024 * 1024
+"""Bytes of the list of children that are read at a time: a hundred thousand of them."""
 
 
 class Orphans:
@@ -33,22 +35,24 @@ class Orphans:
     def __init__(self) -> None:
         self.adopting = False
         self.leaders: dict[int, str] = {}
-        self._children = f"/proc/self/task/{os.getpid()}/children"
+        self._children = -1
 
     def adopt(self) -> None:
         """Become the parent of all orphans below this process, which must start nothing but jobs."""
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0:
             self.adopting = True
-            self._children = f"/proc/self/task/{os.getpid()}/children"
+            self._children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
 
     def found(self) -> list[int]:
         """Return the orphans that were adopted; those that have ended are reaped."""
         if not self.adopting:
             return []
-        with open(self._children) as file:  # noqa: PTH123 - on the path of every job
-            pids = [pid for text in file.read().split() if (pid := int(text)) not in self.leaders]
-        return [pid for pid in pids if not reap(pid)]
+        # On the path of every job: the file stays open, reading it from its beginning lists the children anew.
+        children = os.pread(self._children, LONGEST_LIST, 0).split()
+        if len(children) <= len(self.leaders) and all(int(text) in self.leaders for text in children):
+            return []
+        return [pid for text in children if (pid := int(text)) not in self.leaders and not reap(pid)]
 
     def sweep(self) -> None:
         """End adopted processes that belong to no running job."""
@@ -115,6 +119,18 @@ def kill_group(pgid: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def has_children(pid: int) -> bool:
+    """Return whether the first thread of a process has started others, quickly."""
+    try:
+        file = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return bool(os.read(file, 1))
+    finally:
+        os.close(file)
 
 
 def descendants(pid: int) -> list[int]:

@@ -1,67 +1,41 @@
 """Append events: one round trip, one transaction, group commit.
 
-While an append is in flight, those that arrive meanwhile wait for the next transaction and share it. The database judges each
-request by itself, so one caller's conflict is not another's.
+While appends are under way, those that arrive meanwhile wait for the next transaction and share it. A second lane takes
+turns with the first when enough callers wait: one transaction is being prepared while the other is being made durable.
+The database judges each request by itself, so one caller's conflict is not another's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 
-from eventstore.errors import (
-    ConcurrencyError,
-    DatabaseUnavailableError,
-    EventStoreError,
-    IdempotencyKeyError,
-    StreamCompanyError,
-    UniqueError,
-)
-from eventstore.log import Append, Appended, Cursor, category_of
+from eventstore.connection import DATABASE_ERRORS
+from eventstore.errors import DatabaseUnavailableError, EventStoreError, UniqueError
+from eventstore.lane import ANYTHING, NEW, NEXT, Entry, Lane, Request
+from eventstore.log import Append, Appended, category_of
 
-APPEND_EVENT = "SELECT append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-APPEND_BATCH = """
-    SELECT entry, outcome, version, epoch, xid, position
-      FROM append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-"""
 MAX_GROUP = 512
 """Most entries that share a transaction; a larger request goes alone."""
+
+LANES = 2
+"""Transactions that are under way at a time."""
+
+WORTH_A_LANE = 4
+"""Requests that must wait before a second transaction starts beside one that is under way."""
 
 ATTEMPTS = 10
 """How often a transaction that lost a race with another is tried again."""
 
-
-class Entry(NamedTuple):
-    """Events of one stream, encoded: what the database is sent."""
-
-    stream: str
-    class_: int
-    company_id: int | None
-    expected: int
-    types: list[str]
-    data: list[str]
-    meta: list[str]
-    payloads: list[bytes | None]
-
-
-class Request:
-    """What one caller wants appended as a whole, and the future it waits for."""
-
-    __slots__ = ("entries", "fingerprint", "future", "key")
-
-    def __init__(self, entries: list[Entry], key: str | None, fingerprint: bytes | None) -> None:
-        self.entries = entries
-        self.key = key
-        self.fingerprint = fingerprint
-        self.future: asyncio.Future[list[Appended]] = asyncio.get_running_loop().create_future()
+NOTIFY_EVERY = 0.005
+"""Seconds between notifications: the first goes out at once, what follows within this time goes together."""
 
 
 class Appender:
-    """Sends requests to the database, one transaction at a time, on a connection of its own.
+    """Sends requests to the database in groups, each in one transaction, on connections of its own.
 
     Parameters
     ----------
@@ -75,190 +49,172 @@ class Appender:
 
     def __init__(
         self,
-        connect: Callable[[], Any],
+        connect: Callable[[], Awaitable[tuple[asyncpg.Connection, int]]],
         inline: Mapping[str, Sequence[str]],
         notify: Callable[[set[str]], None],
     ) -> None:
-        self._connect = connect
         self._inline = inline
         self._notify = notify
-        self._connection: asyncpg.Connection | None = None
-        self._epoch = 0
-        self._one: Any = None
-        self._many: Any = None
+        self._idle = [Lane(connect, inline) for _ in range(LANES)]
+        self._busy: dict[Lane, list[Request]] = {}
         self._waiting: list[Request] = []
-        self._busy = False
-        self._flusher: asyncio.Task[None] | None = None
+        self._pumping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._categories: set[str] = set()
+        self._notifying: asyncio.TimerHandle | None = None
 
     async def append(self, entries: list[Entry], key: str | None, fingerprint: bytes | None) -> list[Appended]:
         """Append the entries as a whole; see :meth:`eventstore.store.EventStore.append_all`."""
-        request = Request(entries, key, fingerprint)
-        if self._busy:
-            self._waiting.append(request)
-            return await request.future
-        self._busy = True
-        try:
-            await self._send([request])
-        finally:
-            self._busy = False
-            if self._waiting:
-                self._start_flusher()
-        return request.future.result()
+        request = Request(entries, key, fingerprint, self._kind(entries, key))
+        if not self._busy and not self._waiting:
+            await self._run(self._take_lane([request]), [request])
+            answer = request.answer
+            assert answer is not None
+            if isinstance(answer, EventStoreError):
+                raise answer
+            return answer
+        request.future = asyncio.get_running_loop().create_future()
+        self._waiting.append(request)
+        self._pump_soon()
+        return await request.future
 
     async def close(self) -> None:
-        """Finish what is under way and close the connection."""
-        if self._flusher is not None:
-            await self._flusher
-        if self._connection is not None and not self._connection.is_closed():
-            await self._connection.close(timeout=5)
+        """Finish what is under way and close the connections."""
+        while self._tasks or self._waiting:
+            await asyncio.sleep(0)
+            await asyncio.gather(*self._tasks)
+        self._tell()
+        for lane in self._idle:
+            await lane.close()
 
-    def _start_flusher(self) -> None:
-        if not self._busy:
-            self._busy = True
-            self._flusher = asyncio.create_task(self._flush(), name="group commit")
+    def _kind(self, entries: list[Entry], key: str | None) -> int:
+        if key is None and len(entries) == 1:
+            entry = entries[0]
+            if len(entry.types) == 1 and entry.expected >= 0 and not self._inline.get(entry.types[0]):
+                return NEXT if entry.expected else NEW
+        return ANYTHING
 
-    async def _flush(self) -> None:
-        try:
-            while self._waiting:
-                await self._send(self._take_group())
-        finally:
-            self._busy = False
+    def _pump_soon(self) -> None:
+        """Let all who are ready to run come first: they may have something to append, too."""
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
 
-    def _take_group(self) -> list[Request]:
-        """Take the requests that may share a transaction: no stream and no key twice."""
+    def _pump(self) -> None:
+        """Start as many transactions as lanes are idle and worth it."""
+        self._pumping = False
+        while self._waiting and self._idle:
+            under_way = sum(len(group) for group in self._busy.values())
+            if under_way and len(self._waiting) < max(WORTH_A_LANE, min(under_way // 2, 32)):
+                return
+            share = len(self._waiting)
+            if len(self._idle) > 1 and share >= 2 * WORTH_A_LANE:
+                share = (share + 1) // 2
+            group = self._take_group(share)
+            if not group:
+                return
+            task = asyncio.create_task(self._run(self._take_lane(group), group), name="group commit")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _take_lane(self, group: list[Request]) -> Lane:
+        lane = self._idle.pop()
+        self._busy[lane] = group
+        return lane
+
+    def _take_group(self, share: int) -> list[Request]:
+        """Take up to ``share`` waiting requests that may share a transaction.
+
+        They are of one kind, or the first is of any kind. No stream and no key stands in them twice, none is under way,
+        and none overtakes an earlier request.
+        """
         group: list[Request] = []
         later: list[Request] = []
-        streams: set[str] = set()
-        keys: set[str] = set()
+        streams = {entry.stream for busy in self._busy.values() for request in busy for entry in request.entries}
+        keys = {request.key for busy in self._busy.values() for request in busy}
+        keys.discard(None)
         size = 0
         for request in self._waiting:
-            touched = {entry.stream for entry in request.entries}
-            full = group and size + len(request.entries) > MAX_GROUP
-            if full or touched & streams or request.key in keys:
+            touched = [entry.stream for entry in request.entries]
+            if (
+                len(group) >= share
+                or (group and size + len(touched) > MAX_GROUP)
+                or (group and group[0].kind not in (ANYTHING, request.kind))
+                or not streams.isdisjoint(touched)
+                or request.key in keys
+            ):
                 later.append(request)
             else:
                 group.append(request)
-                size += len(request.entries)
-            streams |= touched
+                size += len(touched)
+            streams.update(touched)
             if request.key is not None:
                 keys.add(request.key)
         self._waiting = later
         return group
 
-    async def _send(self, group: list[Request]) -> None:
+    async def _run(self, lane: Lane, group: list[Request]) -> None:
+        try:
+            await self._send(lane, group)
+        finally:
+            del self._busy[lane]
+            self._idle.append(lane)
+            if self._waiting:
+                self._pump_soon()
+
+    async def _send(self, lane: Lane, group: list[Request]) -> None:
         for attempt in range(ATTEMPTS):
             try:
-                await self._send_once(group)
+                await self._send_once(lane, group)
                 return
             except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
                 if attempt == ATTEMPTS - 1:
-                    self._fail(
-                        group, EventStoreError(f"The append lost {ATTEMPTS} races in a row: {error}. Try again.")
-                    )
+                    fail(group, EventStoreError(f"The append lost {ATTEMPTS} races in a row: {error}. Try again."))
                     return
-                await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))
+                await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))  # noqa: S311 (no secret)
             except asyncpg.UniqueViolationError as error:
                 if len(group) == 1:
-                    self._fail(group, UniqueError(error.constraint_name or "", error.detail or ""))
+                    fail(group, UniqueError(error.constraint_name or "", error.detail or ""))
                     return
                 for request in group:
-                    await self._send([request])
+                    await self._send(lane, [request])
                 return
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, EventStoreError) as error:
-                self._fail(group, translate(error))
+            except (*DATABASE_ERRORS, EventStoreError) as error:
+                fail(group, translate(error))
                 return
             except BaseException as error:
-                self._fail(group, EventStoreError(f"The append was interrupted: {type(error).__name__}."))
+                fail(group, EventStoreError(f"The append was interrupted: {type(error).__name__}."))
                 raise
 
-    async def _send_once(self, group: list[Request]) -> None:
-        if self._connection is None or self._connection.is_closed():
-            await self._open()
-        first = group[0]
-        if len(group) == 1 and len(first.entries) == 1 and len(first.entries[0].types) == 1 and first.key is None:
-            await self._send_event(first)
-            return
-        await self._send_batch(group)
+    async def _send_once(self, lane: Lane, group: list[Request]) -> None:
+        left_out: list[Request] = []
+        for request, answer in zip(group, await lane.send(group), strict=True):
+            if answer is None:
+                request.kind = ANYTHING
+                left_out.append(request)
+                continue
+            request.settle(answer)
+            for entry in request.entries:
+                if entry.types:
+                    self._categories.add(category_of(entry.stream))
+        if self._notifying is None and self._categories:
+            self._tell()
+        if left_out:
+            await self._send(lane, left_out)
 
-    async def _open(self) -> None:
-        self._connection, self._epoch = await self._connect()
-        self._one = await self._connection.prepare(APPEND_EVENT)
-        self._many = await self._connection.prepare(APPEND_BATCH)
-
-    async def _send_event(self, request: Request) -> None:
-        entry = request.entries[0]
-        outcome, version, xid, position = await self._one.fetchval(
-            self._epoch,
-            entry.stream,
-            entry.class_,
-            entry.company_id,
-            entry.expected,
-            entry.types[0],
-            entry.data[0],
-            entry.meta[0],
-            entry.payloads[0],
-            self._inline.get(entry.types[0]),
-        )
-        self._settle(request, [(outcome, version, self._epoch, xid, position)])
-
-    async def _send_batch(self, group: list[Request]) -> None:
-        entries = [entry for request in group for entry in request.entries]
-        of_request = [number for number, request in enumerate(group, 1) for _ in request.entries]
-        folds = dict.fromkeys(fold for entry in entries for kind in entry.types for fold in self._inline.get(kind, ()))
-        keyed = any(request.key is not None for request in group)
-        rows = await self._many.fetch(
-            of_request,
-            [entry.stream for entry in entries],
-            [entry.class_ for entry in entries],
-            [entry.company_id for entry in entries],
-            [entry.expected for entry in entries],
-            [len(entry.types) for entry in entries],
-            [number for number, entry in enumerate(entries, 1) for _ in entry.types],
-            [rank for entry in entries for rank in range(1, len(entry.types) + 1)],
-            [kind for entry in entries for kind in entry.types],
-            [data for entry in entries for data in entry.data],
-            [meta for entry in entries for meta in entry.meta],
-            [payload for entry in entries for payload in entry.payloads],
-            list(folds) or None,
-            [request.key for request in group] if keyed else None,
-            [request.fingerprint for request in group] if keyed else None,
-        )
-        answers = iter(rows)
-        for request in group:
-            self._settle(request, [tuple(next(answers))[1:] for _ in request.entries])
-
-    def _settle(self, request: Request, answers: list[Any]) -> None:
-        appended: list[Appended] = []
-        for entry, (outcome, version, epoch, xid, position) in zip(request.entries, answers, strict=True):
-            if outcome in ("appended", "replayed"):
-                place = Cursor(epoch or 0, xid or 0, position or 0)
-                appended.append(Appended(entry.stream, version, place, outcome == "replayed"))
-            elif outcome != "refused":
-                self._fail([request], refusal(request, entry, outcome, version))
-                return
-        if not request.future.done():
-            request.future.set_result(appended)
-        self._notify({category_of(entry.stream) for entry in request.entries if entry.types})
-
-    @staticmethod
-    def _fail(group: list[Request], error: Exception) -> None:
-        for request in group:
-            if not request.future.done():
-                request.future.set_exception(error)
-                request.future.exception()
+    def _tell(self) -> None:
+        """Pass on the categories that were appended to, and hold back for a moment those that follow."""
+        self._notifying = None
+        if self._categories:
+            categories, self._categories = self._categories, set()
+            self._notify(categories)
+            self._notifying = asyncio.get_running_loop().call_later(NOTIFY_EVERY, self._tell)
 
 
-def refusal(request: Request, entry: Entry, outcome: str, version: int) -> EventStoreError:
-    """Return the error for an entry that the database refused."""
-    if outcome == "conflict":
-        return ConcurrencyError(entry.stream, entry.expected, version)
-    if outcome == "key_reused":
-        return IdempotencyKeyError(
-            f"The idempotency key {request.key!r} belongs to another command. Use a new key for a new command."
-        )
-    return StreamCompanyError(
-        f"Stream {entry.stream} belongs to company {version}; the events are of company {entry.company_id}."
-    )
+def fail(group: list[Request], error: EventStoreError) -> None:
+    """Tell all who wait for the requests of a group what went wrong."""
+    for request in group:
+        request.settle(error)
 
 
 def translate(error: Exception) -> EventStoreError:
@@ -276,7 +232,8 @@ def translate(error: Exception) -> EventStoreError:
             "The log has no partition for this month: nothing was written. Is the projector running? It makes them "
             "ahead of time; `multiflexi-cli database:migrate` makes them now."
         )
-    if isinstance(error, OSError | asyncpg.InterfaceError) or getattr(error, "sqlstate", "")[:2] in ("08", "57"):
+    broken = isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+    if broken or getattr(error, "sqlstate", "")[:2] in ("08", "57"):
         return DatabaseUnavailableError(
             f"The connection to the database broke during the append: {error}. Whether it was written is not known: "
             "read the stream, or repeat the command with its idempotency key."

@@ -146,7 +146,7 @@ class EventStore:
 
     async def append(self, append: Append, *, meta: Meta = SYSTEM) -> Appended:
         """Append events to one stream; see :meth:`append_all`."""
-        (appended,) = await self.append_all([append], meta=meta)
+        (appended,) = await self._appender.append([await self._encode(append, meta)], None, None)
         return appended
 
     async def append_all(
@@ -187,7 +187,7 @@ class EventStore:
             As they say; nothing was written.
         """
         entries = [await self._encode(append, meta) for append in appends]
-        if len({entry.stream for entry in entries}) != len(entries):
+        if len(entries) > 1 and len({entry.stream for entry in entries}) != len(entries):
             raise EventStoreError("A stream may appear once in an append: put its events together.")
         if key is not None and fingerprint is None:
             fingerprint = fingerprint_of(appends)
@@ -229,28 +229,31 @@ class EventStore:
         return await read.end_of_log(self.pool, self.epoch)
 
     async def _encode(self, append: Append, meta: Meta) -> Entry:
-        if not STREAM_NAME.match(append.stream) or len(append.stream) > MAX_STREAM_NAME:
+        stream = append.stream
+        if not STREAM_NAME.match(stream) or len(stream) > MAX_STREAM_NAME:
             raise EventStoreError(
-                f"{append.stream!r} is not a stream name: expected CATEGORY-ID, at most {MAX_STREAM_NAME} characters."
+                f"{stream!r} is not a stream name: expected CATEGORY-ID, at most {MAX_STREAM_NAME} characters."
             )
-        data = [
-            codec.encode_personal(event, await self._sealer(append, event))
-            if type(event).personal
-            else codec.encode(event)
-            for event in append.events
-        ]
-        payloads: list[bytes | None] = [None] * len(data) if append.payloads is None else list(append.payloads)
-        self._check_sizes(append, data, payloads)
-        return Entry(
-            append.stream,
-            class_of(append.stream),
-            append.company_id,
-            append.expected,
-            [type(event).__name__ for event in append.events],
-            data,
-            [self._meta_text(meta, type(event).schema_version) for event in append.events],
-            payloads,
-        )
+        types: list[str] = []
+        data: list[str] = []
+        metas: list[str] = []
+        for event in append.events:
+            kind = type(event)
+            if kind.personal:
+                text = codec.encode_personal(event, await self._sealer(append, event))
+            else:
+                text = codec.encode(event)
+            if len(text) > MAX_DATA // 4:
+                self._check_data(append, event, text)
+            types.append(kind.__name__)
+            data.append(text)
+            metas.append(self._meta_text(meta, kind.schema_version))
+        if append.payloads is None:
+            payloads: list[bytes | None] = [None] * len(data)
+        else:
+            payloads = list(append.payloads)
+            self._check_payloads(append, payloads)
+        return Entry(stream, class_of(stream), append.company_id, append.expected, types, data, metas, payloads)
 
     async def _sealer(self, append: Append, event: Event) -> Callable[[str, str, str], dict[str, Any]]:
         subjects = {event.subject_of(f) for f in type(event).personal if isinstance(getattr(event, f), str)}
@@ -272,13 +275,21 @@ class EventStore:
         return text
 
     @staticmethod
-    def _check_sizes(append: Append, data: list[str], payloads: list[bytes | None]) -> None:
-        for event, text, payload in zip(append.events, data, payloads, strict=True):
-            size = len(text) if len(text) < MAX_DATA // 4 else len(text.encode())
-            if size > MAX_DATA or len(payload or b"") > MAX_PAYLOAD:
+    def _check_data(append: Append, event: Event, text: str) -> None:
+        size = len(text.encode())
+        if size > MAX_DATA:
+            raise PayloadTooLargeError(
+                f"{type(event).__name__} for {append.stream} has {size} bytes of data; at most {MAX_DATA} are kept in "
+                "an event. Nothing was written."
+            )
+
+    @staticmethod
+    def _check_payloads(append: Append, payloads: list[bytes | None]) -> None:
+        for event, payload in zip(append.events, payloads, strict=True):
+            if payload is not None and len(payload) > MAX_PAYLOAD:
                 raise PayloadTooLargeError(
-                    f"{type(event).__name__} for {append.stream} has {size} bytes of data and {len(payload or b'')} of "
-                    f"payload; at most {MAX_DATA} and {MAX_PAYLOAD} are kept in an event. Nothing was written."
+                    f"{type(event).__name__} for {append.stream} has {len(payload)} bytes of payload; at most "
+                    f"{MAX_PAYLOAD} are kept in an event. Nothing was written."
                 )
 
 

@@ -1,149 +1,163 @@
--- Appends events to many streams for many requests in one statement, each request as a whole or not at all.
--- Takes: of each entry (a stream, at most one entry a stream) its request (1-based), stream, class, company, expected version
---   (-1: any, 0: it must not exist) and number of events (0: only the version is checked); of each event, in the order of the
---   entries, the entry (1-based), its rank in the entry (1-based), type, data, meta and payload; the inline projections to
---   fold; of each request its idempotency key and fingerprint, or NULL.
--- Returns: a row an entry: outcome as append_stream gives it, or 'refused' when another entry of its request was refused.
--- Raises: serialization_failure when the order of the log would contradict that of a stream, or a stream came into being
---   meanwhile: try again.
+-- Appends events to many streams for many requests, each request as a whole or not at all.
+-- Takes: of each entry (a stream, at most one entry a stream) its request (1-based), stream, class, company, expected
+--   version (-1: any, 0: it must not exist) and number of events (0: only the version is checked); of each event, in
+--   the order of the entries, the entry (1-based), its rank in the entry (1-based), type, data, meta and payload (NULL:
+--   none has one); the inline projections to fold; of each request its idempotency key and fingerprint, or NULL.
+-- Returns: a row an entry. Outcome 'appended' with the new version and the position of its last event; 'conflict' with
+--   the version found; 'other_company' with the company found in version; 'replayed' with what the first call with the
+--   key was answered; 'key_reused' when the key belongs to another command; 'refused' when another entry of its request
+--   was.
+-- Raises: serialization_failure when a stream was appended to meanwhile, or the order of the log would contradict that
+--   of a stream: try again.
+-- Small steps over arrays cost half of what one statement with joins does. Heads are found by index, whatever the
+-- planner learned of the table while it was small.
 CREATE OR REPLACE FUNCTION append_batch(
-    p_request integer[], p_stream text[], p_class smallint[], p_company integer[], p_expected integer[], p_count integer[],
-    p_entry integer[], p_rank integer[], p_type text[], p_data jsonb[], p_meta jsonb[], p_payload bytea[],
-    p_inline text[], p_key text[], p_fingerprint bytea[]
+    p_request integer[], p_stream text[], p_class smallint[], p_company integer[], p_expected integer[],
+    p_count integer[], p_entry integer[], p_rank integer[], p_type text[], p_data jsonb[], p_meta jsonb[],
+    p_payload bytea[], p_inline text[], p_key text[], p_fingerprint bytea[]
 ) RETURNS TABLE (entry integer, outcome text, version integer, epoch smallint, xid xid8, "position" bigint)
-LANGUAGE plpgsql SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    current_epoch smallint;
+    zero constant bytea := '\x0000000000000000000000000000000000000000000000000000000000000000';
+    current_epoch smallint := (SELECT max(e.epoch) FROM log_epoch e);
     my_xid xid8;
-    at timestamptz;
-    at_micros bigint;
+    head_xid xid8;
+    -- Of each entry: its head as found, the head as it becomes (hash NULL: stays as it is), and the answer.
+    tids tid[];
+    bases integer[];
+    owners integer[];
+    times timestamptz[];
+    hashes bytea[];
     outcomes text[];
     versions integer[];
-    epochs smallint[];
-    xids xid8[];
-    positions bigint[];
-    head_xid xid8;
-    sure integer;
+    positions bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_stream)]);
+    kept jsonb[];
+    -- Of each event.
+    chains bytea[];
+    numbers integer[];
+    places bigint[];
+    at timestamptz;
+    micros bigint;
+    chain bytea;
+    n integer := 0;
+    fine boolean;
+    unmoved integer := 0;
+    uncreated integer := 0;
     written integer;
     batch event[];
     fold text;
 BEGIN
-    -- Heads are locked in the order of their names, before this transaction has an id of its own to be out of order with.
-    WITH entries AS (
-        SELECT * FROM unnest(p_request, p_stream, p_company, p_expected)
-            WITH ORDINALITY AS e (request, stream, company, expected, ordinal)
-    ), head AS MATERIALIZED (
-        SELECT s.stream, s.version, s.company_id, s.xid FROM streams s WHERE s.stream = ANY (p_stream) ORDER BY s.stream FOR UPDATE
-    ), kept AS (
-        SELECT r.request, CASE WHEN k.fingerprint = r.fingerprint THEN 'replayed' ELSE 'key_reused' END AS outcome, k.result
-          FROM unnest(p_key, p_fingerprint) WITH ORDINALITY AS r (key, fingerprint, request)
-          JOIN idempotency_keys k ON k.key = r.key
-         WHERE p_key IS NOT NULL
-    ), judged AS (
-        SELECT e.ordinal, e.request, e.stream, h.version AS found, h.xid, kept.result,
-               CASE WHEN kept.outcome IS NOT NULL THEN kept.outcome
-                    WHEN e.expected >= 0 AND e.expected <> coalesce(h.version, 0) THEN 'conflict'
-                    WHEN h.stream IS NOT NULL AND h.company_id IS DISTINCT FROM e.company THEN 'other_company'
-                    ELSE 'appended' END AS verdict,
-               h.company_id
-          FROM entries e LEFT JOIN head h ON h.stream = e.stream LEFT JOIN kept ON kept.request = e.request
-    ), decided AS (
-        SELECT *, CASE WHEN verdict = 'appended' AND NOT bool_and(verdict = 'appended') OVER (PARTITION BY request)
-                       THEN 'refused' ELSE verdict END AS final
-          FROM judged
-    )
-    SELECT array_agg(final ORDER BY ordinal),
-           array_agg(CASE verdict WHEN 'other_company' THEN company_id
-                                  WHEN 'replayed' THEN (SELECT (r->>'version')::integer FROM jsonb_array_elements(result) r
-                                                         WHERE r->>'stream' = decided.stream)
-                                  ELSE coalesce(found, 0) END ORDER BY ordinal),
-           array_agg((SELECT (r->>'epoch')::smallint FROM jsonb_array_elements(result) r WHERE r->>'stream' = decided.stream)
-                     ORDER BY ordinal),
-           array_agg((SELECT (r->>'xid')::xid8 FROM jsonb_array_elements(result) r WHERE r->>'stream' = decided.stream)
-                     ORDER BY ordinal),
-           array_agg((SELECT (r->>'position')::bigint FROM jsonb_array_elements(result) r WHERE r->>'stream' = decided.stream)
-                     ORDER BY ordinal),
-           max(xid) FILTER (WHERE final = 'appended'),
-           count(*) FILTER (WHERE final = 'appended' AND (p_count[ordinal] > 0 OR found IS NOT NULL))
-      INTO outcomes, versions, epochs, xids, positions, head_xid, sure
-      FROM decided;
+    IF -1 = ANY (p_expected) THEN
+        -- In the order of their names, and before this transaction has an id of its own to be out of order with.
+        PERFORM FROM streams s WHERE s.stream = ANY (p_stream) ORDER BY s.stream FOR UPDATE;
+    END IF;
+    SELECT array_agg(h.tid), array_agg(h.version), array_agg(h.hash), array_agg(h.company_id), array_agg(h.last_time),
+           max(h.xid),
+           bool_and(CASE WHEN h.version IS NULL THEN h.expected <= 0
+                         ELSE h.expected IN (-1, h.version) AND h.company_id IS NOT DISTINCT FROM h.company END)
+      INTO tids, bases, hashes, owners, times, head_xid, fine
+      FROM (SELECT e.company, e.expected, s.*
+              FROM unnest(p_stream, p_company, p_expected) WITH ORDINALITY AS e (stream, company, expected, ordinal)
+              LEFT JOIN LATERAL (SELECT s.ctid AS tid, s.version, s.hash, s.company_id, s.last_time, s.xid
+                                   FROM streams s WHERE s.stream = e.stream LIMIT 1) s ON true
+             ORDER BY e.ordinal) h;
+    IF p_key IS NOT NULL OR NOT fine THEN
+        SELECT j.outcomes, j.versions, j.kept INTO outcomes, versions, kept
+          FROM judge_entries(p_request, p_stream, p_company, p_expected, bases, owners, p_key, p_fingerprint) j;
+        chains := array_fill(NULL::bytea, ARRAY[cardinality(p_type)]);
+        numbers := array_fill(NULL::integer, ARRAY[cardinality(p_type)]);
+        places := array_fill(NULL::bigint, ARRAY[cardinality(p_type)]);
+    END IF;
 
     my_xid := pg_current_xact_id();
     IF head_xid > my_xid THEN
-        RAISE serialization_failure USING MESSAGE = 'a stream of the batch was appended to by a later transaction';
+        RAISE serialization_failure USING MESSAGE = 'a stream was appended to by a later transaction';
     END IF;
     at := clock_timestamp();
-    at_micros := (extract(epoch FROM at) * 1000000)::bigint;
-    SELECT max(e.epoch) INTO current_epoch FROM log_epoch e;
-
-    WITH RECURSIVE entries AS MATERIALIZED (
-        SELECT e.ordinal::integer, e.stream, e.class, e.company, e.count, coalesce(s.version, 0) AS version,
-               coalesce(s.hash, decode(repeat('00', 32), 'hex')) AS hash, s.stream IS NULL AS fresh
-          FROM unnest(p_stream, p_class, p_company, p_count, outcomes)
-               WITH ORDINALITY AS e (stream, class, company, count, outcome, ordinal)
-          LEFT JOIN (SELECT * FROM streams WHERE stream = ANY (p_stream)) s ON s.stream = e.stream
-         WHERE e.outcome = 'appended'
-    ), sealed AS MATERIALIZED (
-        SELECT v.ordinal, v.entry, v.rank, e.stream, e.version + v.rank AS version, v.type, e.company, v.data, v.meta, v.payload,
-               e.class, event_digest(e.stream, v.type, e.company, at_micros, v.data::text, v.meta::text, v.payload) AS digest
-          FROM unnest(p_entry, p_rank, p_type, p_data, p_meta, p_payload)
-               WITH ORDINALITY AS v (entry, rank, type, data, meta, payload, ordinal)
-          JOIN entries e ON e.ordinal = v.entry
-    ), chained AS (
-        SELECT s.ordinal, s.entry, s.rank, sha256(e.hash || s.digest) AS hash
-          FROM sealed s JOIN entries e ON e.ordinal = s.entry WHERE s.rank = 1
-        UNION ALL
-        SELECT s.ordinal, s.entry, s.rank, sha256(c.hash || s.digest)
-          FROM chained c JOIN sealed s ON s.entry = c.entry AND s.rank = c.rank + 1
-    ), moved AS (
-        UPDATE streams AS s
-           SET version = e.version + e.count, hash = coalesce(c.hash, e.hash), xid = my_xid,
-               last_time = CASE WHEN e.count > 0 THEN at ELSE s.last_time END
-          FROM entries e LEFT JOIN chained c ON c.entry = e.ordinal AND c.rank = e.count
-         WHERE s.stream = ANY (p_stream) AND s.stream = e.stream AND NOT e.fresh
-        RETURNING s.stream
-    ), created AS (
-        INSERT INTO streams AS s (stream, class, company_id, version, hash, xid, first_time, last_time)
-        SELECT e.stream, e.class, e.company, e.count, c.hash, my_xid, at, at
-          FROM entries e JOIN chained c ON c.entry = e.ordinal AND c.rank = e.count
-         WHERE e.fresh
-         ORDER BY e.stream
-        ON CONFLICT (stream) DO NOTHING
-        RETURNING s.stream
-    ), inserted AS (
-        INSERT INTO events (epoch, xid, position, class, stream, version, type, company_id, time, data, meta, payload, hash)
-        SELECT current_epoch, my_xid, nextval('event_position'), o.class, o.stream, o.version, o.type, o.company, at, o.data,
-               o.meta, o.payload, o.hash
-          FROM (SELECT s.*, c.hash FROM sealed s JOIN chained c ON c.ordinal = s.ordinal ORDER BY s.ordinal) o
-        RETURNING epoch, xid, position, stream, version, type, company_id, time, data, meta
-    ), latest AS (
-        SELECT i.stream, max(i.version) AS version, max(i.position) AS position FROM inserted i GROUP BY i.stream
-    )
-    SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM created),
-           array_agg(coalesce(l.version, versions[e.ordinal]) ORDER BY e.ordinal),
-           array_agg(CASE WHEN outcomes[e.ordinal] = 'appended' THEN current_epoch ELSE epochs[e.ordinal] END ORDER BY e.ordinal),
-           array_agg(CASE WHEN outcomes[e.ordinal] = 'appended' THEN my_xid ELSE xids[e.ordinal] END ORDER BY e.ordinal),
-           array_agg(coalesce(l.position, positions[e.ordinal]) ORDER BY e.ordinal),
-           CASE WHEN p_inline IS NOT NULL THEN
-               (SELECT array_agg(ROW(i.epoch, i.xid, i.position, i.stream, i.version, i.type, i.company_id, i.time, i.data, i.meta)::event
-                                 ORDER BY i.position) FROM inserted i) END
-      INTO written, versions, epochs, xids, positions, batch
-      FROM unnest(p_stream) WITH ORDINALITY AS e (stream, ordinal) LEFT JOIN latest l ON l.stream = e.stream;
-
-    IF written <> sure THEN
-        RAISE serialization_failure USING MESSAGE = 'a stream of the batch came into being meanwhile';
-    END IF;
-    IF p_key IS NOT NULL THEN
-        PERFORM keep_results(p_request, p_stream, p_company, outcomes, versions, epochs, xids, positions, p_key, p_fingerprint);
-    END IF;
-    IF batch IS NOT NULL THEN
-        FOREACH fold IN ARRAY p_inline LOOP
-            EXECUTE format('SELECT %I($1)', fold) USING batch;
+    FOR i IN 1 .. cardinality(p_stream) LOOP
+        IF outcomes[i] <> 'appended' THEN
+            hashes[i] := NULL;
+            n := n + p_count[i];
+            CONTINUE;
+        END IF;
+        IF p_count[i] > 0 THEN
+            -- Time does not run backwards in a stream, even where the clock does.
+            times[i] := greatest(at, times[i]);
+            micros := micros_of(times[i]);
+        END IF;
+        chain := coalesce(hashes[i], zero);
+        FOR k IN 1 .. p_count[i] LOOP
+            n := n + 1;
+            chain := sha256(chain || event_digest(
+                p_stream[i], p_type[n], p_company[i], micros, p_data[n]::text, p_meta[n]::text, p_payload[n]));
+            chains[n] := chain;
+            numbers[n] := coalesce(bases[i], 0) + p_rank[n];
+            places[n] := nextval('event_position');
+            positions[i] := places[n];
         END LOOP;
+        versions[i] := coalesce(bases[i], 0) + p_count[i];
+        IF bases[i] IS NOT NULL THEN
+            hashes[i] := chain;
+            unmoved := unmoved + 1;
+        ELSIF p_count[i] > 0 THEN
+            hashes[i] := chain;
+            uncreated := uncreated + 1;
+        END IF;
+    END LOOP;
+
+    IF unmoved > 0 THEN
+        UPDATE streams AS s SET version = h.version, hash = h.hash, xid = my_xid, last_time = h.time
+          FROM (SELECT * FROM unnest(tids, p_stream, bases, versions, hashes, times)
+                              AS h (tid, stream, base, version, hash, time)
+                 WHERE h.tid IS NOT NULL AND h.hash IS NOT NULL ORDER BY h.stream) h
+         WHERE s.ctid = h.tid AND s.stream = h.stream AND s.version = h.base;
+        GET DIAGNOSTICS written = ROW_COUNT;
+        unmoved := unmoved - written;
     END IF;
-    RETURN QUERY SELECT o.ordinal::integer, o.outcome, o.version, o.epoch, o.xid, o.position
-                   FROM unnest(outcomes, versions, epochs, xids, positions)
-                        WITH ORDINALITY AS o (outcome, version, epoch, xid, position, ordinal);
+    IF uncreated > 0 THEN
+        INSERT INTO streams (stream, class, company_id, version, hash, xid, first_time, last_time)
+        SELECT h.stream, h.class, h.company, h.version, h.hash, my_xid, h.time, h.time
+          FROM unnest(tids, p_stream, p_class, p_company, versions, hashes, times)
+               AS h (tid, stream, class, company, version, hash, time)
+         WHERE h.tid IS NULL AND h.hash IS NOT NULL ORDER BY h.stream
+        ON CONFLICT (stream) DO NOTHING;
+        GET DIAGNOSTICS written = ROW_COUNT;
+        uncreated := uncreated - written;
+    END IF;
+    IF unmoved > 0 OR uncreated > 0 THEN
+        RAISE serialization_failure USING MESSAGE = 'a stream was appended to meanwhile';
+    END IF;
+    INSERT INTO events (epoch, xid, position, class, stream, version, type, company_id, time, data, meta, payload, hash)
+    SELECT current_epoch, my_xid, e.position, p_class[e.entry], p_stream[e.entry], e.version, e.type,
+           p_company[e.entry], times[e.entry], e.data, e.meta, e.payload, e.hash
+      FROM unnest(p_entry, places, numbers, p_type, p_data, p_meta, p_payload, chains)
+           AS e (entry, position, version, type, data, meta, payload, hash)
+     WHERE e.hash IS NOT NULL;
+
+    IF p_key IS NOT NULL THEN
+        PERFORM keep_results(
+            p_request, p_stream, p_company, outcomes, versions, current_epoch, my_xid, positions, p_key, p_fingerprint);
+    END IF;
+    IF p_inline IS NOT NULL THEN
+        SELECT array_agg(ROW(current_epoch, my_xid, e.position, p_stream[e.entry], e.version, e.type,
+                             p_company[e.entry], times[e.entry], e.data, e.meta)::event ORDER BY e.position)
+          INTO batch
+          FROM unnest(p_entry, places, numbers, p_type, p_data, p_meta)
+               AS e (entry, position, version, type, data, meta)
+         WHERE e.position IS NOT NULL;
+        IF batch IS NOT NULL THEN
+            FOREACH fold IN ARRAY p_inline LOOP
+                EXECUTE format('SELECT %I($1)', fold) USING batch;
+            END LOOP;
+        END IF;
+    END IF;
+    RETURN QUERY
+        SELECT o.ordinal::integer, coalesce(o.outcome, 'appended'), coalesce((o.kept->>'version')::integer, o.version),
+               CASE WHEN o.outcome <> 'appended' THEN (o.kept->>'epoch')::smallint ELSE current_epoch END,
+               CASE WHEN o.outcome <> 'appended' THEN (o.kept->>'xid')::xid8 ELSE my_xid END,
+               CASE WHEN o.outcome <> 'appended' THEN (o.kept->>'position')::bigint ELSE o.position END
+          FROM unnest(outcomes, versions, positions, kept) WITH ORDINALITY
+               AS o (outcome, version, position, kept, ordinal);
 END
 $$;

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from projections.projection import Projection
-from projections.registry import ALL
+from projections.registry import ALL, ASYNC
 from tests.testbed.postgres import Database
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -47,11 +47,20 @@ def differences(one: Rows, other: Rows) -> dict[str, Any]:
 def fold_all(database: Database, limit: int, role: str = "multiflexi_daemon") -> int:
     """Fold all that asynchronous projections have not folded yet, as the projector does; return how many events."""
     options = f"-c role={role} -c search_path=multiflexi -c timezone=UTC"
-    folded = 0
+    most = 0
     with psycopg.connect(database.app_url, autocommit=True, options=options) as connection:
-        for name in (projection.name for projection in ALL if not projection.inline):
-            while row := connection.execute("SELECT project(%s, %s)", ([name], limit)).fetchone():
+        for projection in ASYNC:
+            folded = 0
+            while row := connection.execute("SELECT project(%s, %s)", ([projection.name], limit)).fetchone():
                 folded += row[0]
                 if row[0] == 0:
                     break
-    return folded
+            most = max(most, folded)
+    return most
+
+
+def skipped(database: Database) -> list[tuple[str, str, str]]:
+    """Return what projections could not take: projection, stream and error of each."""
+    with psycopg.connect(database.superuser_url) as connection:
+        query = "SELECT projection, stream, error FROM multiflexi.skipped_events ORDER BY 1, 2"
+        return [(row[0], row[1], row[2]) for row in connection.execute(query).fetchall()]

@@ -5,50 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from itertools import count
-from typing import Any
 
 import asyncpg
 import psycopg
 import pytest
 
-from domain.job_events import JobFinished, JobStarted
+from domain.job_events import JobStarted
 from domain.run_template_events import RunTemplateChanged
-from eventstore.log import NO_STREAM, Append
+from eventstore.log import Append
 from eventstore.store import EventStore
 from projections.errors import RebuildError
 from projections.queries import query
-from projections.rebuild import drop_replay, rebuild, replay
-from projections.registry import ALL, ASYNC
-from tests.projections.rows import Rows, differences, fold_all, rows_of
-from tests.testbed.events import DAY, company_created, job_scheduled, output_captured
+from projections.rebuild import rebuild
+from projections.registry import ASYNC
+from tests.projections.scenes import NAMES, appends_of_job, furnish, schemas, settle
+from tests.testbed.events import DAY, job_scheduled
 from tests.testbed.postgres import Database
-from tests.testbed.stores import OpenTransaction, open_store, raw_connection, wait_until, wait_visible
+from tests.testbed.stores import OpenTransaction, open_store, raw_connection, wait_until
 
-FUTURE = datetime.fromisoformat("2999-01-01T00:00:00Z")
-NAMES = [projection.name for projection in ALL]
 ASYNC_NAMES = [projection.name for projection in ASYNC]
-
-
-def folded_anew(database: Database) -> Rows:
-    schema = replay(database.owner_url, NAMES, FUTURE)
-    try:
-        return rows_of(database, schema)
-    finally:
-        drop_replay(database.owner_url, schema)
-
-
-def appends_of_job(job: int) -> list[Append]:
-    """Return the whole life of a job of company 1, in three streams."""
-    about: dict[str, Any] = {"job_id": job, "company_id": 1, "run_template_id": 1}
-    started = JobStarted(executor_id="e", host="h", started_at=DAY, **about)
-    finished = JobFinished(outcome="success", exit_code=0, finished_at=DAY, duration=0.1, **about)
-    output = [output_captured(job, offset) for offset in range(3)]
-    return [
-        Append(stream=f"job-{job}", company_id=1, events=[job_scheduled(job), started, finished]),
-        Append(stream=f"output-{job}", company_id=1, events=output, payloads=[b"x"] * 3),
-    ]
 
 
 class Load:
@@ -131,24 +107,6 @@ async def under_load(database: Database, store: EventStore) -> AsyncIterator[Loa
             yield load
         finally:
             load.over = True
-
-
-async def furnish(store: EventStore) -> None:
-    """Make company 1 and some history."""
-    created = company_created(1)
-    await store.append(Append(stream="company-1", company_id=1, events=[created], expected=NO_STREAM))
-    for job in range(1, 40):
-        await store.append_all(appends_of_job(job))
-
-
-async def settle(database: Database, store: EventStore) -> Rows:
-    """Fold what is left and compare with a fold of the whole log."""
-    done = await store.append(Append(stream="company-9", company_id=9, events=[company_created(9)]))
-    await wait_visible(store, done.cursor)
-    await asyncio.to_thread(fold_all, database, 1000)
-    rows = await asyncio.to_thread(rows_of, database)
-    assert differences(rows, await asyncio.to_thread(folded_anew, database)) == {}
-    return rows
 
 
 @pytest.mark.slow
@@ -254,8 +212,3 @@ async def waits_for_a_lock(database: Database) -> bool:
         )
     finally:
         await connection.close()
-
-
-def schemas(database: Database, like: str) -> list[str]:
-    with psycopg.connect(database.superuser_url) as connection:
-        return [row[0] for row in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE %s", [like])]

@@ -16,7 +16,7 @@ from projections.rebuild import drop_replay, rebuild, replay
 from projections.registry import ALL
 from tests.projections.histories import histories
 from tests.projections.history import History, Step
-from tests.projections.rows import Rows, differences, fold_all, rows_of
+from tests.projections.rows import Rows, differences, fold_all, rows_of, skipped
 from tests.testbed.examples import on_database
 from tests.testbed.postgres import Database, Server
 from tests.testbed.stores import open_store, wait_visible
@@ -51,7 +51,7 @@ def replayed(database: Database, until: datetime, batch: int) -> Rows:
 
 @pytest.mark.slow
 @pytest.mark.postgres_versions(18, 15)
-@on_database(max_examples=20)
+@on_database(max_examples=12)
 @given(history=histories(), part=st.integers(0, 80), limit=st.sampled_from([1, 3, 7, 1000]))
 def test_rows_are_the_same_in_batches_of_any_size_inline_rebuilt_and_at_a_moment(
     postgres: Server, history: History, part: int, limit: int
@@ -79,5 +79,6 @@ def test_rows_are_the_same_in_batches_of_any_size_inline_rebuilt_and_at_a_moment
         rebuild(database.owner_url, NAMES)
         assert differences(rows, rows_of(database)) == {}, "rebuilt"
         assert fold_all(database, limit) == 0
+        assert skipped(database) == []
     finally:
         postgres.drop(database)

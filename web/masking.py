@@ -35,7 +35,7 @@ def masked(environment: Mapping[str, str], secret: Collection[str] = ()) -> dict
     Examples
     --------
     >>> masked({"DB_PASSWORD": "x", "URL": "https://joe:x@host/", "LANG": "cs"})
-    {'DB_PASSWORD': '••••••••', 'URL': 'https://joe:••••••••@host/', 'LANG': 'cs'}
+    {'DB_PASSWORD': '••••••••', 'LANG': 'cs', 'URL': 'https://joe:••••••••@host/'}
     """
     return {name: _masked(name, str(value), name in secret) for name, value in sorted(environment.items())}
 

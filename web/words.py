@@ -57,6 +57,7 @@ EXIT_CODES: Mapping[int, str] = {
 EVENTS: Mapping[str, str] = {
     "JobScheduled": N_("Put into the queue"),
     "JobStarted": N_("Started"),
+    "JobCancelRequested": N_("Somebody asked for its end"),
     "JobFinished": N_("Finished"),
     "JobCancelled": N_("Cancelled"),
 }

@@ -205,7 +205,9 @@ async def installation_projects(installation: Installation) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_a_queued_job_is_cancelled_and_a_running_one_is_not(installation: Installation, served: Served) -> None:
+async def test_a_queued_job_is_cancelled_and_a_running_one_is_asked_to_end(
+    installation: Installation, served: Served
+) -> None:
     company, application, template = await small_world(installation)
     waiting, running = [await installation.schedule(company, application, template) for _ in range(2)]
     await installation.start(running, company, template)
@@ -218,7 +220,12 @@ async def test_a_queued_job_is_cancelled_and_a_running_one_is_not(installation: 
         )
         assert answer.status_code == 303
         assert (await client.get(f"/job/{waiting}.json")).json()["job"]["state"] == "cancelled"
-        assert (await client.post(f"/job/{running}/cancel", data=form)).status_code == 409
+        answer, _ = await asyncio.gather(
+            client.post(f"/job/{running}/cancel", data=form), installation_projects(installation)
+        )
+        assert answer.status_code == 303
+        assert "Its executor is ending the job." in (await client.get(f"/job/{running}")).text
+        assert (await client.post(f"/job/{waiting}/cancel", data=form)).status_code == 409
 
 
 async def test_a_form_without_its_token_is_refused(installation: Installation, served: Served) -> None:

@@ -95,6 +95,11 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
         return shlex.join(self.command)
 
     @property
+    def to_end(self) -> bool:
+        """Whether it runs and somebody asked for its end."""
+        return self.job.state == "running" and any(each.type == "JobCancelRequested" for each in self.timeline)
+
+    @property
     def finished(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.job.state in ("finished", "cancelled")
@@ -167,6 +172,7 @@ async def timeline(store: EventStore, job_id: int) -> list[Happening]:
 MOMENTS = {
     "JobScheduled": "scheduled_at",
     "JobStarted": "started_at",
+    "JobCancelRequested": "requested_at",
     "JobFinished": "finished_at",
     "JobCancelled": "cancelled_at",
 }

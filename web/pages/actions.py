@@ -10,7 +10,8 @@ from litestar.response import Redirect
 
 from commands.shell import Shell
 from commands.wait import wait_for
-from domain.job import CancelJob, JobCommand, ScheduleJob
+from domain.errors import StateError
+from domain.job import CancelJob, JobCommand, RequestCancel, ScheduleJob
 from projections.errors import ProjectionLagError
 from web.access import AnyRequest, acting_as
 from web.data import job, run_templates
@@ -24,6 +25,8 @@ SHOWN_WITHIN = 3.0
 """Seconds that an answer waits for the read model."""
 
 LONGEST_KEY = 200
+ALREADY_RUNS = "job_running"
+"""Code of the refusal to take a job out of the queue that runs already."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +49,16 @@ async def run(
 async def cancel(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
 ) -> Redirect:
-    """Take a job out of the queue, and lead back to its page."""
+    """Take a job out of the queue, or have it ended if it runs, and lead back to its page."""
     job_id = job_identifier(name)
     async with site.database.reading(view.companies) as connection:
         await job.load(connection, job_id, view, site.renderer.translate(view))
-    await _execute(request, site, CancelJob(job_id=job_id), None)
+    try:
+        await _execute(request, site, CancelJob(job_id=job_id), None)
+    except StateError as error:
+        if error.code != ALREADY_RUNS:
+            raise
+        await _execute(request, site, RequestCancel(job_id=job_id), None)
     return Redirect(view.url(f"job/{job_id}"), status_code=303)
 
 

@@ -38,6 +38,8 @@ LOCK_ATTEMPTS = 30
 LOCK_PAUSE = 1.0
 """How often, and at what distance in seconds, to try for the lock that detaching needs."""
 
+# A plan for any month would sort what the index of each has in order.
+ONE_PARTITION = "SET plan_cache_mode = force_custom_plan"
 READ_MONTH = """
     SELECT e.epoch, e.xid, e.position, e.stream, e.version, e.type, e.company_id,
            (extract(epoch FROM e.time) * 1000000)::bigint AS micros, e.data, e.meta, e.payload, e.hash,
@@ -127,6 +129,7 @@ async def archive(owner_url: str, partition: str, path: Path | None) -> Manifest
     """
     connection = await connect(owner_url, "owner", application="multiflexi archive")
     try:
+        await connection.execute(ONE_PARTITION)
         manifest = await _sealed(connection, partition)
         if path is None:
             if manifest.class_ != OUTPUT:

@@ -14,6 +14,8 @@ Source = EventStore | asyncpg.Connection | str
 """A store or a URL is read as ``multiflexi_auditor``; a connection as it is, within its transaction if it has one."""
 
 SHARE = "LOCK TABLE events IN ACCESS SHARE MODE"
+ONE_PARTITION = "SET LOCAL plan_cache_mode = force_custom_plan"
+"""Each page is read from one partition: a plan for any of them would sort what its index has in order."""
 
 
 @asynccontextmanager
@@ -32,4 +34,5 @@ async def snapshot(source: Source) -> AsyncGenerator[asyncpg.Connection]:
     else:
         async with source.transaction(isolation="repeatable_read", readonly=True):
             await source.execute(SHARE)
+            await source.execute(ONE_PARTITION)
             yield source

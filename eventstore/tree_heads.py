@@ -37,6 +37,11 @@ MOST = 100_000
 CHUNK = 1_024
 """Leaf entries kept in one row."""
 
+# Statistics lag behind the tail of a log, and a planner that believes it to be short would sort all of it for each page.
+BY_INDEX = """
+    SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+    SET LOCAL plan_cache_mode = force_generic_plan
+"""
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('multiflexi.tree_heads'))"
 NEW_LEAVES = """
     SELECT e.tableoid::bigint, e.epoch, e.xid, e.position, e.version, e.stream, e.hash
@@ -155,6 +160,7 @@ class TreeHeadSigner:
         async with self._store.pool.acquire() as pooled, pooled.transaction():
             connection: Any = pooled
             await connection.execute(LOCK)
+            await connection.execute(BY_INDEX)
             last = await load_head(connection)
             trees = await self._trees(connection, last)
             cursor, count = await read_new(connection, trees, last.cursor if last else START, most)

@@ -37,7 +37,7 @@ MOST = 100_000
 CHUNK = 1_024
 """Leaf entries kept in one row."""
 
-# Statistics lag behind the tail of a log, and a planner that believes it to be short would sort all of it for each page.
+# Statistics lag behind the tail of a log, and a planner that believes it to be short would sort all of it each time.
 BY_INDEX = """
     SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
     SET LOCAL plan_cache_mode = force_generic_plan

@@ -15,12 +15,15 @@ CREATE INDEX artifact_job ON artifact (job_id, number);
 CREATE INDEX artifact_company ON artifact (company_id, digest);
 
 -- Folds the ends of jobs into artifact. Takes a batch in log order.
-CREATE FUNCTION fold_artifact(batch event[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION fold_artifact(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
     INSERT INTO artifact (id, job_id, company_id, number, filename, content_type, size, digest, created_at)
     SELECT (b.data->>'job_id')::bigint * 1000 + a.number, (b.data->>'job_id')::integer, b.company_id, a.number, a.entry->>'name',
            a.entry->>'content_type', (a.entry->>'size')::bigint, a.entry->>'digest', (b.data->>'finished_at')::timestamptz
       FROM unnest(batch) b
      CROSS JOIN LATERAL jsonb_array_elements(b.data->'artifacts') WITH ORDINALITY AS a (entry, number)
      WHERE b.type = 'JobFinished' AND b.data->'artifacts' <> '[]'
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id) DO NOTHING;
+END
 $$;

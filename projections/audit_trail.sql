@@ -26,6 +26,6 @@ BEGIN
            b.meta->>'correlation', b.data - 'definition'
       FROM unnest(batch) b
      WHERE b.type NOT IN ('OutputCaptured', 'OutputDropped')
-       AND (b.type !~ '^(Job|Task|Due)' OR b.meta->>'actor' LIKE 'user:%');
+       AND (NOT (b.type LIKE 'Job%' OR b.type LIKE 'Task%' OR b.type LIKE 'Due%') OR b.meta->>'actor' LIKE 'user:%');
 END
 $$;

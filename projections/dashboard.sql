@@ -23,30 +23,36 @@ CREATE TABLE run_template_outcomes (
 CREATE FUNCTION fold_dashboard(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    INSERT INTO dashboard_day AS t (company_id, day, scheduled, succeeded, warned, failed, cancelled, run_time)
-    SELECT b.company_id,
-           left(coalesce(b.data->>'finished_at', b.data->>'cancelled_at', b.data->>'scheduled_at'), 10)::date,
-           count(*) FILTER (WHERE b.type = 'JobScheduled'),
-           count(*) FILTER (WHERE b.data->>'outcome' = 'success'),
-           count(*) FILTER (WHERE b.data->>'outcome' = 'warning'),
-           count(*) FILTER (WHERE b.data->>'outcome' NOT IN ('success', 'warning', 'cancelled')),
-           count(*) FILTER (WHERE b.type = 'JobCancelled' OR b.data->>'outcome' = 'cancelled'),
-           coalesce(sum((b.data->>'duration')::numeric), 0)
-      FROM unnest(batch) b
-     WHERE b.type IN ('JobScheduled', 'JobFinished', 'JobCancelled')
-     GROUP BY 1, 2
-    ON CONFLICT (company_id, day) DO UPDATE
-       SET scheduled = t.scheduled + excluded.scheduled, succeeded = t.succeeded + excluded.succeeded,
-           warned = t.warned + excluded.warned, failed = t.failed + excluded.failed,
-           cancelled = t.cancelled + excluded.cancelled, run_time = t.run_time + excluded.run_time;
-
+    WITH ended AS MATERIALIZED (
+        SELECT b.company_id, b.data->>'run_template_id' AS run_template_id, b.type, b.data->>'outcome' AS outcome,
+               left(b.data->>CASE b.type WHEN 'JobScheduled' THEN 'scheduled_at' WHEN 'JobFinished' THEN 'finished_at'
+                                         ELSE 'cancelled_at' END, 10) AS day,
+               (b.data->>'duration')::numeric AS duration
+          FROM unnest(batch) b
+         WHERE b.type IN ('JobScheduled', 'JobFinished', 'JobCancelled')
+    ), days AS (
+        INSERT INTO dashboard_day AS t (company_id, day, scheduled, succeeded, warned, failed, cancelled, run_time)
+        SELECT e.company_id, e.day::date,
+               count(*) FILTER (WHERE e.type = 'JobScheduled'),
+               count(*) FILTER (WHERE e.outcome = 'success'),
+               count(*) FILTER (WHERE e.outcome = 'warning'),
+               count(*) FILTER (WHERE e.outcome NOT IN ('success', 'warning', 'cancelled')),
+               count(*) FILTER (WHERE e.type = 'JobCancelled' OR e.outcome = 'cancelled'),
+               coalesce(sum(e.duration), 0)
+          FROM ended e
+         GROUP BY e.company_id, e.day
+        ON CONFLICT (company_id, day) DO UPDATE
+           SET scheduled = t.scheduled + excluded.scheduled, succeeded = t.succeeded + excluded.succeeded,
+               warned = t.warned + excluded.warned, failed = t.failed + excluded.failed,
+               cancelled = t.cancelled + excluded.cancelled, run_time = t.run_time + excluded.run_time
+    )
     INSERT INTO run_template_outcomes AS t (run_template_id, company_id, succeeded, failed)
-    SELECT (b.data->>'run_template_id')::integer, b.company_id,
-           count(*) FILTER (WHERE b.data->>'outcome' IN ('success', 'warning')),
-           count(*) FILTER (WHERE b.data->>'outcome' NOT IN ('success', 'warning'))
-      FROM unnest(batch) b
-     WHERE b.type = 'JobFinished'
-     GROUP BY 1, 2
+    SELECT e.run_template_id::integer, min(e.company_id),
+           count(*) FILTER (WHERE e.outcome IN ('success', 'warning')),
+           count(*) FILTER (WHERE e.outcome NOT IN ('success', 'warning'))
+      FROM ended e
+     WHERE e.type = 'JobFinished'
+     GROUP BY e.run_template_id
     ON CONFLICT (run_template_id) DO UPDATE
        SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.failed;
 END

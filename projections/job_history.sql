@@ -41,28 +41,45 @@ CREATE INDEX job_open ON job (state, id) WHERE finished_at IS NULL AND cancelled
 CREATE FUNCTION fold_job_history(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    INSERT INTO job AS t (id, company_id, runtemplate_id, app_id, uuid, app_version, schedule_type, due, not_before,
-                          scheduled_at, launched_by, executor, priority, env, executor_id, host, command, started_at,
-                          finished_at, cancelled_at, outcome, exitcode, signal, pid, reason, duration, stdout, stderr,
-                          stream_version)
-    SELECT j.id, j.company_id, j.runtemplate_id, (j.s->>'application_id')::integer, j.s->>'uuid', j.s->>'application_version',
-           j.s->>'schedule_type', (j.s->>'due')::timestamptz, (j.s->>'not_before')::timestamptz,
-           (j.s->>'scheduled_at')::timestamptz, j.s->>'launched_by', j.s->>'executor', (j.s->>'priority')::integer,
-           j.s->'environment', j.t->>'executor_id', j.t->>'host', j.f->'command', (j.t->>'started_at')::timestamptz,
-           (j.f->>'finished_at')::timestamptz, (j.c->>'cancelled_at')::timestamptz, j.f->>'outcome',
-           (j.f->>'exit_code')::integer, (j.f->>'signal')::integer, (j.f->>'pid')::integer,
-           coalesce(j.f->>'reason', j.c->>'reason'), (j.f->>'duration')::double precision, j.f->'stdout', j.f->'stderr',
-           j.version
-      FROM (
-        SELECT (b.data->>'job_id')::integer AS id, b.company_id, (b.data->>'run_template_id')::integer AS runtemplate_id,
-               (array_agg(b.data) FILTER (WHERE b.type = 'JobScheduled'))[1] AS s,
-               (array_agg(b.data) FILTER (WHERE b.type = 'JobStarted'))[1] AS t,
-               (array_agg(b.data) FILTER (WHERE b.type = 'JobFinished'))[1] AS f,
-               (array_agg(b.data) FILTER (WHERE b.type = 'JobCancelled'))[1] AS c,
-               max(b.version) AS version
-          FROM unnest(batch) b
-         WHERE b.type IN ('JobScheduled', 'JobStarted', 'JobFinished', 'JobCancelled')
-         GROUP BY 1, 2, 3) j
+    WITH made AS (
+        SELECT (coalesce(j.s, j.t, j.f, j.c)->>'job_id')::integer AS id, j.company_id,
+               (coalesce(j.s, j.t, j.f, j.c)->>'run_template_id')::integer AS runtemplate_id,
+               (j.s->>'application_id')::integer AS app_id, j.s->>'uuid' AS uuid, j.s->>'application_version' AS app_version,
+               j.s->>'schedule_type' AS schedule_type, (j.s->>'due')::timestamptz AS due,
+               (j.s->>'not_before')::timestamptz AS not_before, (j.s->>'scheduled_at')::timestamptz AS scheduled_at,
+               j.s->>'launched_by' AS launched_by, j.s->>'executor' AS executor, (j.s->>'priority')::integer AS priority,
+               j.s->'environment' AS env, j.t->>'executor_id' AS executor_id, j.t->>'host' AS host, j.f->'command' AS command,
+               (j.t->>'started_at')::timestamptz AS started_at, (j.f->>'finished_at')::timestamptz AS finished_at,
+               (j.c->>'cancelled_at')::timestamptz AS cancelled_at, j.f->>'outcome' AS outcome,
+               (j.f->>'exit_code')::integer AS exitcode, (j.f->>'signal')::integer AS signal, (j.f->>'pid')::integer AS pid,
+               coalesce(j.f->>'reason', j.c->>'reason') AS reason, (j.f->>'duration')::double precision AS duration,
+               j.f->'stdout' AS stdout, j.f->'stderr' AS stderr, j.version AS stream_version, j.s IS NOT NULL AS fresh
+          FROM (
+            SELECT min(b.company_id) AS company_id,
+                   (array_agg(b.data) FILTER (WHERE b.type = 'JobScheduled'))[1] AS s,
+                   (array_agg(b.data) FILTER (WHERE b.type = 'JobStarted'))[1] AS t,
+                   (array_agg(b.data) FILTER (WHERE b.type = 'JobFinished'))[1] AS f,
+                   (array_agg(b.data) FILTER (WHERE b.type = 'JobCancelled'))[1] AS c,
+                   max(b.version) AS version
+              FROM unnest(batch) b
+             WHERE b.type IN ('JobScheduled', 'JobStarted', 'JobFinished', 'JobCancelled')
+             GROUP BY b.stream) j
+    ), scheduled AS (
+        -- A job is scheduled once, by its first event: its row cannot be there yet, and plain inserts are cheaper.
+        INSERT INTO job (id, company_id, runtemplate_id, app_id, uuid, app_version, schedule_type, due, not_before, scheduled_at,
+                         launched_by, executor, priority, env, executor_id, host, command, started_at, finished_at, cancelled_at,
+                         outcome, exitcode, signal, pid, reason, duration, stdout, stderr, stream_version)
+        SELECT m.id, m.company_id, m.runtemplate_id, m.app_id, m.uuid, m.app_version, m.schedule_type, m.due, m.not_before,
+               m.scheduled_at, m.launched_by, m.executor, m.priority, m.env, m.executor_id, m.host, m.command, m.started_at,
+               m.finished_at, m.cancelled_at, m.outcome, m.exitcode, m.signal, m.pid, m.reason, m.duration, m.stdout, m.stderr,
+               m.stream_version
+          FROM made m WHERE m.fresh
+    )
+    INSERT INTO job AS t (id, company_id, runtemplate_id, executor_id, host, command, started_at, finished_at, cancelled_at,
+                          outcome, exitcode, signal, pid, reason, duration, stdout, stderr, stream_version)
+    SELECT m.id, m.company_id, m.runtemplate_id, m.executor_id, m.host, m.command, m.started_at, m.finished_at, m.cancelled_at,
+           m.outcome, m.exitcode, m.signal, m.pid, m.reason, m.duration, m.stdout, m.stderr, m.stream_version
+      FROM made m WHERE NOT m.fresh
     ON CONFLICT (id) DO UPDATE
        SET executor_id = coalesce(excluded.executor_id, t.executor_id), host = coalesce(excluded.host, t.host),
            command = coalesce(excluded.command, t.command), started_at = coalesce(excluded.started_at, t.started_at),

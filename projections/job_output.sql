@@ -18,14 +18,16 @@ CREATE FUNCTION fold_job_output(batch event[]) RETURNS void LANGUAGE plpgsql AS 
 #variable_conflict use_column
 BEGIN
     INSERT INTO job_output AS t (job_id, channel, company_id, chunks, bytes, dropped, last_version, first_at, last_at)
-    SELECT (b.data->>'job_id')::integer, b.data->>'channel', b.company_id,
-           count(*) FILTER (WHERE b.type = 'OutputCaptured'),
-           coalesce(sum((b.data->>'length')::bigint) FILTER (WHERE b.type = 'OutputCaptured'), 0),
-           coalesce(sum((b.data->>'length')::bigint) FILTER (WHERE b.type = 'OutputDropped'), 0),
-           max(b.version), min((b.data->>'captured_at')::timestamptz), max((b.data->>'captured_at')::timestamptz)
-      FROM unnest(batch) b
-     WHERE b.type IN ('OutputCaptured', 'OutputDropped')
-     GROUP BY 1, 2, 3
+    SELECT min(o.job_id)::integer, o.channel, min(o.company_id), count(*) FILTER (WHERE o.captured),
+           coalesce(sum(o.length) FILTER (WHERE o.captured), 0), coalesce(sum(o.length) FILTER (WHERE NOT o.captured), 0),
+           max(o.version), min(o.captured_at), max(o.captured_at)
+      FROM (
+        SELECT b.stream, b.version, b.company_id, b.type = 'OutputCaptured' AS captured, b.data->>'job_id' AS job_id,
+               b.data->>'channel' AS channel, (b.data->>'length')::bigint AS length,
+               (b.data->>'captured_at')::timestamptz AS captured_at
+          FROM unnest(batch) b
+         WHERE b.type IN ('OutputCaptured', 'OutputDropped') OFFSET 0) o
+     GROUP BY o.stream, o.channel
     ON CONFLICT (job_id, channel) DO UPDATE
        SET chunks = t.chunks + excluded.chunks, bytes = t.bytes + excluded.bytes, dropped = t.dropped + excluded.dropped,
            last_version = excluded.last_version, first_at = least(t.first_at, excluded.first_at),

@@ -29,7 +29,8 @@ CREATE INDEX job_queue_template ON job_queue (run_template_id, state);
 CREATE UNIQUE INDEX job_queue_due_key ON job_queue (run_template_id, due) WHERE due IS NOT NULL;
 
 -- Folds the life of jobs into job_queue. Takes a batch in log order.
-CREATE FUNCTION fold_job_queue(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Its plans are made when the queue may be empty and are kept when it is not: so none that scans all of it.
+CREATE FUNCTION fold_job_queue(batch event[]) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
     DELETE FROM job_queue q
@@ -39,22 +40,25 @@ BEGIN
     INSERT INTO job_queue AS q (job_id, company_id, run_template_id, app_id, due, not_before, priority, executor, labels, state,
                                 schedule_type, launched_by, environment, task_id, attempt, executor_id, queued_at, started_at,
                                 cancel_requested_at, cancel_reason, stream_version)
-    SELECT j.job_id, j.company_id, j.run_template_id, (j.s->>'application_id')::integer, (j.s->>'due')::timestamptz,
-           (j.s->>'not_before')::timestamptz, coalesce((j.s->>'priority')::integer, 0), j.s->>'executor', j.s->'labels',
+    SELECT (coalesce(j.s, j.t, j.c)->>'job_id')::integer, j.company_id, (coalesce(j.s, j.t, j.c)->>'run_template_id')::integer,
+           (j.s->>'application_id')::integer, (j.s->>'due')::timestamptz, (j.s->>'not_before')::timestamptz,
+           coalesce((j.s->>'priority')::integer, 0), j.s->>'executor', j.s->'labels',
            CASE WHEN j.t IS NULL THEN 'queued' ELSE 'running' END, j.s->>'schedule_type', j.s->>'launched_by',
            j.s->'environment', (j.s->>'task_id')::integer, (j.s->>'attempt')::integer, j.t->>'executor_id',
            (j.s->>'scheduled_at')::timestamptz, (j.t->>'started_at')::timestamptz, (j.c->>'requested_at')::timestamptz,
            j.c->>'reason', j.version
       FROM (
-        SELECT (b.data->>'job_id')::integer AS job_id, b.company_id, (b.data->>'run_template_id')::integer AS run_template_id,
-               (array_agg(b.data) FILTER (WHERE b.type = 'JobScheduled'))[1] AS s,
-               (array_agg(b.data) FILTER (WHERE b.type = 'JobStarted'))[1] AS t,
-               (array_agg(b.data ORDER BY b.version) FILTER (WHERE b.type = 'JobCancelRequested'))[1] AS c,
-               max(b.version) AS version
-          FROM unnest(batch) b
-         WHERE b.type IN ('JobScheduled', 'JobStarted', 'JobCancelRequested', 'JobFinished', 'JobCancelled')
-         GROUP BY 1, 2, 3
-        HAVING NOT bool_or(b.type IN ('JobFinished', 'JobCancelled'))) j
+        SELECT k.company_id, k.version, (batch[k.s]).data AS s, (batch[k.t]).data AS t, (batch[k.c]).data AS c
+          FROM (
+            SELECT min(b.company_id) AS company_id, max(b.version) AS version,
+                   max(b.place) FILTER (WHERE b.type = 'JobScheduled') AS s,
+                   max(b.place) FILTER (WHERE b.type = 'JobStarted') AS t,
+                   min(b.place) FILTER (WHERE b.type = 'JobCancelRequested') AS c
+              FROM unnest(batch) WITH ORDINALITY AS b (epoch, xid, position, stream, version, type, company_id, time, data, meta, place)
+             WHERE b.type IN ('JobScheduled', 'JobStarted', 'JobCancelRequested', 'JobFinished', 'JobCancelled')
+             GROUP BY b.stream
+            HAVING NOT bool_or(b.type IN ('JobFinished', 'JobCancelled'))) k
+        OFFSET 0) j
     ON CONFLICT (job_id) DO UPDATE
        SET state = CASE WHEN excluded.executor_id IS NULL THEN q.state ELSE 'running' END,
            executor_id = coalesce(excluded.executor_id, q.executor_id), started_at = coalesce(excluded.started_at, q.started_at),

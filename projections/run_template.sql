@@ -23,35 +23,36 @@ CREATE TABLE due (
     company_id      integer     NOT NULL,
     next_due        timestamptz,
     last_due        timestamptz
-);
+) WITH (fillfactor = 50);
 CREATE INDEX due_next ON due (next_due, run_template_id) WHERE next_due IS NOT NULL;
 
 -- Folds events of run templates into run_template, and what moves their due time into due. Takes a batch in log order.
 CREATE FUNCTION fold_run_template(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    INSERT INTO run_template AS t (id, document, created_at, changed_at, removed_at, stream_version)
-    SELECT (b.data->>'run_template_id')::integer, jsonb_object_agg(f.key, f.value ORDER BY b.version), min(b.time), max(b.time),
-           max(b.time) FILTER (WHERE b.type = 'RunTemplateRemoved'), max(b.version)
-      FROM unnest(batch) b, jsonb_each(b.data - 'next_due') f
-     WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')
-     GROUP BY 1
-    ON CONFLICT (id) DO UPDATE
-       SET document = t.document || excluded.document, changed_at = excluded.changed_at,
-           removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
+    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
+                WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')) THEN
+        INSERT INTO run_template AS t (id, document, created_at, changed_at, removed_at, stream_version)
+        SELECT (b.data->>'run_template_id')::integer, jsonb_object_agg(f.key, f.value ORDER BY b.version), min(b.time),
+               max(b.time), max(b.time) FILTER (WHERE b.type = 'RunTemplateRemoved'), max(b.version)
+          FROM unnest(batch) b, jsonb_each(b.data - 'next_due') f
+         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')
+         GROUP BY 1
+        ON CONFLICT (id) DO UPDATE
+           SET document = t.document || excluded.document, changed_at = excluded.changed_at,
+               removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
+    END IF;
 
     INSERT INTO due AS t (run_template_id, company_id, next_due, last_due)
-    SELECT l.id, l.company_id, (l.moves[cardinality(l.moves)]->>'next_due')::timestamptz,
-           l.dues[cardinality(l.dues)]
+    SELECT l.id, l.company_id, ((batch[l.moved]).data->>'next_due')::timestamptz, ((batch[l.ran]).data->>'due')::timestamptz
       FROM (
-        SELECT (b.data->>'run_template_id')::integer AS id, min(b.company_id) AS company_id,
-               array_agg(b.data ORDER BY b.epoch, b.xid, b.position) AS moves,
-               array_agg((b.data->>'due')::timestamptz ORDER BY b.epoch, b.xid, b.position)
-                   FILTER (WHERE b.type = 'JobScheduled' AND b.data->>'due' IS NOT NULL) AS dues
-          FROM unnest(batch) b
+        SELECT (b.data->>'run_template_id')::integer AS id, min(b.company_id) AS company_id, max(b.place) AS moved,
+               max(b.place) FILTER (WHERE b.type = 'JobScheduled' AND b.data->>'due' IS NOT NULL) AS ran
+          FROM unnest(batch) WITH ORDINALITY AS b (epoch, xid, position, stream, version, type, company_id, time, data, meta, place)
          WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'JobScheduled', 'DueSkipped') AND b.data ? 'next_due'
             OR b.type = 'RunTemplateRemoved'
          GROUP BY 1) l
+     ORDER BY l.id -- appends that meet take their rows in the same order
     ON CONFLICT (run_template_id) DO UPDATE
        SET next_due = excluded.next_due, last_due = coalesce(excluded.last_due, t.last_due);
 END

@@ -9,8 +9,7 @@ import pytest
 from psycopg import sql
 
 from projections.rebuild import rebuild
-from projections.registry import ALL
-from tests.projections.rows import fold_all
+from projections.registry import ALL, ASYNC
 from tests.testbed.postgres import Database
 
 NAMES = [projection.name for projection in ALL]
@@ -29,6 +28,17 @@ def write(database: Database, jobs: int, broken: Sequence[int] = (), homeless: S
     """Put jobs into the log past all checks; some with an id that is no number, some of no company."""
     with psycopg.connect(database.superuser_url, options=OPTIONS) as connection:
         connection.execute(INSERT, {"jobs": jobs, "broken": list(broken), "homeless": list(homeless)})
+
+
+def fold_all(database: Database, limit: int) -> int:
+    """Fold all into the asynchronous projections in one pass, as the projector does; return how many events."""
+    folded, names = 0, [projection.name for projection in ASYNC]
+    with psycopg.connect(
+        database.app_url, autocommit=True, options=f"{OPTIONS} -c role=multiflexi_daemon"
+    ) as connection:
+        while (row := connection.execute("SELECT project(%s, %s)", (names, limit)).fetchone()) and row[0]:
+            folded += row[0]
+    return folded
 
 
 def skipped(database: Database) -> set[tuple[str, str]]:

@@ -23,8 +23,9 @@ from tests.testbed.stores import open_store, wait_visible
 
 OTHER_FOLD = (
     ("scheduled_at   timestamptz,", "scheduled_at   timestamptz,\n    starts integer NOT NULL DEFAULT 0,"),
-    ("stream_version)\n    SELECT j.id", "stream_version, starts)\n    SELECT j.id"),
-    ("j.version\n", "j.version, (j.t IS NOT NULL)::integer\n"),
+    ("j.version AS stream_version,", "j.version AS stream_version, (j.t IS NOT NULL)::integer AS starts,"),
+    ("stderr, stream_version)", "stderr, stream_version, starts)"),
+    ("m.stream_version\n", "m.stream_version, m.starts\n"),
     (
         "stream_version = excluded.stream_version;",
         "stream_version = excluded.stream_version, starts = t.starts + excluded.starts;",

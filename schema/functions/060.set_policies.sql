@@ -6,7 +6,7 @@ BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA multiflexi TO multiflexi_auditor;
     REVOKE ALL ON idempotency_keys, data_keys, signing_keys FROM multiflexi_auditor;
     GRANT SELECT ON signing_keys TO multiflexi_auditor;
-    GRANT SELECT ON log_epoch, tree_heads, tree_edges, archived_partitions, archived_links, projections, daemons, master_keys,
+    GRANT SELECT ON log_epoch, tree_heads, tree_edges, archived_partitions, projections, daemons, master_keys,
         signing_keys TO multiflexi_app, multiflexi_daemon;
     GRANT SELECT, INSERT ON events, idempotency_keys TO multiflexi_app, multiflexi_daemon;
     GRANT SELECT, INSERT, UPDATE ON streams TO multiflexi_app, multiflexi_daemon;
@@ -19,5 +19,7 @@ BEGIN
     GRANT SELECT ON SEQUENCE event_position TO multiflexi_app, multiflexi_daemon, multiflexi_auditor;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA multiflexi TO multiflexi_app, multiflexi_daemon;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA multiflexi TO multiflexi_app, multiflexi_daemon, multiflexi_auditor;
+    -- It runs as the owner and makes tables: for the projector alone, which keeps the log supplied.
+    REVOKE EXECUTE ON FUNCTION ensure_partitions FROM PUBLIC, multiflexi_app, multiflexi_auditor;
 END
 $$;

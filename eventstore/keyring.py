@@ -24,6 +24,9 @@ from eventstore.master_key import NONCE, MasterKey
 CACHED_FOR = 2.0
 """Seconds for which a key may be used without asking whether it still exists."""
 
+MOST_CACHED = 50_000
+"""Keys at hand beyond which all are forgotten and asked for anew."""
+
 PROOF = b"multiflexi"
 
 INSERT_KEY = """
@@ -129,10 +132,10 @@ class Keyring:
             return cached
         row = await self._pool.fetchrow(SELECT_OWNER, owner)
         if row is None:
-            wrapped = self.master(self._current).wrap(os.urandom(32), owner)
-            await self._pool.execute(INSERT_KEY, owner, company_id, self._current, wrapped)
+            await self._make(owner, company_id)
             row = await self._pool.fetchrow(SELECT_OWNER, owner)
         assert row is not None
+        await self._know_masters([row])
         key = self._remember(row)
         self._by_owner[owner] = key
         return key
@@ -144,11 +147,17 @@ class Keyring:
 
     async def load(self, ids: Iterable[int]) -> None:
         """Have the keys with these ids at hand; those that are gone are known to be gone."""
+        if len(self._by_id) > MOST_CACHED:
+            self._by_id.clear()
+            self._checked.clear()
+            self._by_owner.clear()
         now = time.monotonic()
         missing = [key_id for key_id in set(ids) if self._checked.get(key_id, 0.0) <= now]
         if not missing:
             return
-        found = {row["id"]: self._remember(row) for row in await self._pool.fetch(SELECT_IDS, missing)}
+        rows = await self._pool.fetch(SELECT_IDS, missing)
+        await self._know_masters(rows)
+        found = {row["id"]: self._remember(row) for row in rows}
         for key_id in missing:
             self._by_id[key_id] = found.get(key_id)
             self._checked[key_id] = now + CACHED_FOR
@@ -195,6 +204,23 @@ class Keyring:
         """Return the clear texts of envelopes of a read model, each given with its place (``company-7|email``)."""
         await self.load(envelope["key"] for envelope, _ in envelopes if envelope)
         return [self.unseal(envelope, place) if envelope else None for envelope, place in envelopes]
+
+    async def _make(self, owner: str, company_id: int | None) -> None:
+        """Make a key; once more under the new master key if a rotation has retired the one at hand."""
+        for attempt in (1, 2):
+            wrapped = self.master(self._current).wrap(os.urandom(32), owner)
+            try:
+                await self._pool.execute(INSERT_KEY, owner, company_id, self._current, wrapped)
+                return
+            except asyncpg.ObjectNotInPrerequisiteStateError:
+                if attempt == 2:
+                    raise
+                await self.open()
+
+    async def _know_masters(self, rows: Iterable[asyncpg.Record]) -> None:
+        """Look again which master keys there are if a key is wrapped by one that came since."""
+        if any(row["master_id"] not in self._masters for row in rows):
+            await self.open()
 
     def _remember(self, row: asyncpg.Record) -> DataKey:
         key = self.master(row["master_id"]).unwrap(row["wrapped"], row["owner"])

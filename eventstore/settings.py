@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         PostgreSQL URL of a login that may ``SET ROLE`` to ``multiflexi_owner`` (migrations, rebuilds, archiving).
     master_key : str
         Secret that wraps all other keys (``ENCRYPTION_MASTER_KEY``); empty if there is none.
+    previous_master_key : str
+        The one before it, while a rotation is under way (``ENCRYPTION_MASTER_KEY_PREVIOUS``); usually empty.
     data_folder : Path
         Folder of the embedded PostgreSQL, its keys and its logs (``MULTIFLEXI_DATA``).
     """
@@ -37,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     owner_url: str
     master_key: str
+    previous_master_key: str = ""
     data_folder: Path
 
 
@@ -69,6 +72,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         database_url=url,
         owner_url=owner,
         master_key=_master_key(environment, folder),
+        previous_master_key=environment.get("ENCRYPTION_MASTER_KEY_PREVIOUS", ""),
         data_folder=folder,
     )
 

@@ -103,7 +103,7 @@ class EventStore:
             server_settings=server_settings(self.role, self.companies, self.application),
             max_inactive_connection_lifetime=60,
         )
-        self.keyring = Keyring(self.pool, self.settings.master_key)
+        self.keyring = Keyring(self.pool, self.settings.master_key, self.settings.previous_master_key)
         try:
             await self.keyring.open()
         except BaseException:

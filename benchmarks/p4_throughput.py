@@ -1,8 +1,8 @@
 """P4: real processes end to end, against what two plain Python processes can start and reap with pipes.
 
-Each job is ``/bin/echo``, one line of output, started without a shell, with environment, working folder, limits and masking
-in place: scheduled, started, output and finished as events, and in the read models. Two executors, one projector, and
-PostgreSQL (durable) share the machine. In the same run, procrastinate runs jobs that do nothing, with two workers.
+Each job is ``/bin/echo``, one line of output, started without a shell, with environment, working folder, limits and
+masking in place: scheduled, started, output and finished as events, and in the read models. Two executors, one
+projector, and PostgreSQL (durable) share the machine. In the same run, procrastinate runs jobs that do nothing, with two workers.
 
     python -m benchmarks.p4_throughput [--jobs 4000]
 """
@@ -41,7 +41,8 @@ for _ in range(int(sys.argv[1])):
     out, out_end = os.pipe()
     err, err_end = os.pipe()
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, out_end, 1), (os.POSIX_SPAWN_DUP2, err_end, 2)]
-    pid = os.posix_spawn("/bin/echo", ["/bin/echo", "hello"], {"PATH": "/usr/bin:/bin"}, file_actions=actions, setsid=True)
+    paths = {"PATH": "/usr/bin:/bin"}
+    pid = os.posix_spawn("/bin/echo", ["/bin/echo", "hello"], paths, file_actions=actions, setsid=True)
     os.close(out_end)
     os.close(err_end)
     while os.read(out, 65536):
@@ -120,13 +121,24 @@ async def configure(store: EventStore) -> int:
         "environment": {"PASSWORD": {"type": "password"}, "URL": {"type": "string", "defval": "https://example.com"}},
     }
     application = ApplicationImported(
-        application_id=1, uuid=str(uuid.uuid4()), name="Echo", version="1", executable="/bin/echo", definition=definition,
+        application_id=1,
+        uuid=str(uuid.uuid4()),
+        name="Echo",
+        version="1",
+        executable="/bin/echo",
+        definition=definition,
         digest="1",
-    )  # fmt: skip
+    )
     template = RunTemplateCreated(
-        run_template_id=1, company_id=COMPANY, uuid=str(uuid.uuid4()), application_id=1, name="Echo",
-        environment={"PASSWORD": "hunter2-hunter2"}, limits=LIMITS, overlap_policy="allow",
-    )  # fmt: skip
+        run_template_id=1,
+        company_id=COMPANY,
+        uuid=str(uuid.uuid4()),
+        application_id=1,
+        name="Echo",
+        environment={"PASSWORD": "hunter2-hunter2"},
+        limits=LIMITS,
+        overlap_policy="allow",
+    )
     await store.append_all(
         [
             Append(stream="company-1", company_id=COMPANY, events=[company], expected=NO_STREAM),
@@ -141,7 +153,9 @@ async def schedule(store: EventStore, template: int, count: int) -> None:
     """Queue jobs, 250 in an append."""
     for first in range(0, count, 250):
         size = min(250, count - first)
-        ids = [row[0] for row in await store.pool.fetch("SELECT nextval('job_id') FROM generate_series(1, $1::int)", size)]
+        ids = [
+            row[0] for row in await store.pool.fetch("SELECT nextval('job_id') FROM generate_series(1, $1::int)", size)
+        ]
         now = datetime.now(UTC)
         await store.append_all(
             [
@@ -150,9 +164,15 @@ async def schedule(store: EventStore, template: int, count: int) -> None:
                     company_id=COMPANY,
                     events=[
                         JobScheduled(
-                            job_id=job, company_id=COMPANY, run_template_id=template, uuid=str(uuid.uuid4()),
-                            application_id=1, application_version="1", scheduled_at=now, not_before=now,
-                        )  # fmt: skip
+                            job_id=job,
+                            company_id=COMPANY,
+                            run_template_id=template,
+                            uuid=str(uuid.uuid4()),
+                            application_id=1,
+                            application_version="1",
+                            scheduled_at=now,
+                            not_before=now,
+                        )
                     ],
                     expected=NO_STREAM,
                 )
@@ -200,7 +220,9 @@ def procrastinate(database: Database, count: int) -> float:
         with psycopg.connect(database.superuser_url, autocommit=True) as connection:
             began = time.perf_counter()
             assert part("defer", str(count)).wait() == 0
-            while connection.execute("SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'").fetchone() != (count,):
+            while connection.execute(
+                "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'"
+            ).fetchone() != (count,):
                 time.sleep(0.05)
             return count / (time.perf_counter() - began)
     finally:
@@ -226,7 +248,9 @@ def main() -> None:
         print(f"P4: ratio {reached / ((before + after) / 2):.2f} (target 0.6)")
         if not parser.parse_args().skip_procrastinate:
             other = procrastinate(server.empty_database(), count // 500 * 500)
-            print(f"P4: procrastinate, jobs that do nothing: {other:.0f}/s; ours is {reached / other:.1f} times as fast")
+            print(
+                f"P4: procrastinate, jobs that do nothing: {other:.0f}/s; ours is {reached / other:.1f} times as fast"
+            )
 
 
 if __name__ == "__main__":

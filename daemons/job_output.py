@@ -29,7 +29,7 @@ SOON, LATER = 0.02, 0.2
 LARGEST_EVENT = 1024 * 1024
 """Most bytes of an event."""
 
-LARGEST_APPEND = 2 * LARGEST_EVENT
+LARGEST_APPEND = 4 * LARGEST_EVENT
 """Bytes from which an append takes no more."""
 
 HELD = 8 * 1024 * 1024

@@ -24,7 +24,7 @@ from daemons.executors.interface import Ended, Executor, Launch, Run, StartError
 from daemons.executors.process_tree import start_time
 from daemons.job_environment import Plan, PlanError, plan
 from daemons.job_output import CHUNK, EMPTY, LIMIT, OutputBuffer, Piece
-from daemons.limits import Limits, limits_of
+from daemons.limits import Limits, limits_in
 from daemons.outcomes import FAILURE, outcome_of
 from daemons.recorder import FencedError, Hold
 from daemons.settling import settle_appends
@@ -75,14 +75,14 @@ class JobRun:
         self._executor = executor
         self._place_free = place_free
         self.job = dict(job)
-        for name in ("environment", "template_environment", "company_environment", "limits"):
+        for name in ("environment", "template_environment", "company_environment"):
             text = self.job.get(name)
             self.job[name] = msgspec.json.decode(text) if isinstance(text, str) and text != "{}" else None
         self.job_id: int = job["job_id"]
         self.company_id: int = job["company_id"]
         self.hold = Hold(self.job_id, self.company_id, job["version"], self._cancel_requested)
         self._token = token_of(self.job_id, surroundings.recorder.daemon_id, job["version"])
-        self._limits: Limits = limits_of(self.job["limits"])
+        self._limits: Limits = limits_in(self.job.get("limits"))
         self._buffer = NOTHING
         self._run: Run | None = None
         self._began = time.monotonic()

@@ -6,6 +6,7 @@ import resource
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -56,6 +57,12 @@ def limits_of(value: Mapping[str, Any] | None) -> Limits:
         if isinstance(number, int | float) and not isinstance(number, bool) and number > 0:
             kept[name] = number if name == "wall_time" else max(1, int(number))
     return Limits(**kept)
+
+
+@lru_cache(maxsize=256)
+def limits_in(text: str | None) -> Limits:
+    """Return the limits of a template, given as JSON text."""
+    return limits_of(msgspec.json.decode(text)) if text else NONE
 
 
 def put_on(pid: int, limits: Limits) -> None:

@@ -15,6 +15,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 
 from daemons import limits
 from daemons.executors import process_tree
@@ -29,6 +30,10 @@ RESTORED = tuple(
     {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD}
 )
 """Signals that the executor treats in its own way and its jobs do not."""
+
+
+AT_ONCE = 0.001
+"""Seconds in which a process is started, loaded, and has not begun to start others."""
 
 
 class NativeExecutor:
@@ -51,6 +56,7 @@ class NativeExecutor:
         path = find(launch)
         account = account_of(launch)
         pipes: list[int] = []
+        began = time.monotonic()
         try:
             pipes += os.pipe()
             pipes += os.pipe()
@@ -60,7 +66,7 @@ class NativeExecutor:
                 os.close(descriptor)
             raise StartError(refusal(path, error)) from error
         if launch.limits is not limits.NONE:
-            restrict(pid, launch)
+            restrict(pid, launch, time.monotonic() - began > AT_ONCE)
         os.close(pipes[1])
         os.close(pipes[3])
         process_tree.ORPHANS.leaders[pid] = launch.token
@@ -166,10 +172,10 @@ def refusal(path: str, error: OSError) -> Ended:
     return Ended(exit_code=CANNOT_EXECUTE, reason=f"{path} cannot be started: {error.strerror}.")
 
 
-def restrict(pid: int, launch: Launch) -> None:
-    """Put the limits on a process and on what it may have started already."""
+def restrict(pid: int, launch: Launch, late: bool) -> None:
+    """Put the limits on a process, and on what it may have started if that is late."""
     limits.put_on(pid, launch.limits)
-    if process_tree.has_children(pid):
+    if late and process_tree.has_children(pid):
         for process in process_tree.descendants(pid):
             limits.put_on(process, launch.limits)
     wanted = launch.limits.processes

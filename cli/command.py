@@ -13,14 +13,14 @@ import asyncio
 import inspect
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import click
 
-from cli.environment import read_environment
+from cli.environment import SettingsFile, read_environment
 from cli.output import Output
 from cli.values import FIELDS, ID, ORDER, Count
 
@@ -107,16 +107,20 @@ KEY_OPTION = option(
 )
 
 
-def use_environment(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Take on the environment that a file holds before anything else looks at it."""
-    if path is not None:
-        read_environment(path)
-    return path
+def use_environment(
+    _context: click.Context, _parameter: click.Parameter, given: Sequence[Path | tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Take on the environment that files hold before anything else looks at it; return the settings of a job."""
+    for path in given:
+        if isinstance(path, Path):
+            read_environment(path)
+    return tuple(pair for pair in given if isinstance(pair, tuple))
 
 
-def common() -> list[click.Parameter]:
-    """Return the options that every command has."""
+def common(*, pairs: bool = False) -> list[click.Parameter]:
+    """Return the options that every command has; ``pairs``: those of a command that takes settings of a job."""
     formats = click.Choice(("text", "json"), case_sensitive=False)
+    also = " Or KEY=VALUE, the same as --env." if pairs else ""
     return [
         option("format", "-f", type=formats, default="text", help="Form of the answer: text (default) or json."),
         option("verbose", "-v", count=True, help="Say more; create and update answer the whole record."),
@@ -125,11 +129,11 @@ def common() -> list[click.Parameter]:
         option(
             "environment",
             "-e",
-            type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+            type=SettingsFile(pairs=pairs),
+            multiple=True,
             is_eager=True,
-            expose_value=False,
             callback=use_environment,
-            help="Read settings from this file of KEY=VALUE lines.",
+            help=f"Read settings from this file of KEY=VALUE lines.{also}",
         ),
     ]
 
@@ -140,7 +144,11 @@ def leave_pipe() -> None:
 
 
 def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
-    """Make a command of a function; its docstring is the help."""
+    """Make a command of a function; its docstring is the help.
+
+    One with an option ``env`` takes the settings of a job by ``-e``, too.
+    """
+    pairs = any(parameter.name == "env" for parameter in parameters)
 
     def build(action: Action) -> click.Command:
         def callback(**values: Any) -> int:
@@ -151,6 +159,9 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
                 fields=values.pop("fields", None),
             )
             values.pop("no_interaction")
+            more = values.pop("environment")
+            if pairs:
+                values["env"] = (*values["env"], *more)
             try:
                 answer = action(output, Options(**values))
                 code = asyncio.run(answer) if inspect.iscoroutine(answer) else answer
@@ -164,7 +175,7 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
         return click.Command(
             None,
             callback=callback,
-            params=[*parameters, *common()],
+            params=[*parameters, *common(pairs=pairs)],
             help=inspect.getdoc(action),
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         )

@@ -8,7 +8,35 @@ from pathlib import Path
 
 import click
 
+_PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
+
+
+class SettingsFile(click.ParamType):
+    """A file of settings.
+
+    Parameters
+    ----------
+    pairs : bool
+        Whether ``KEY=VALUE``, a setting of a job, may stand in its place.
+    """
+
+    name = "file"
+
+    def __init__(self, *, pairs: bool) -> None:
+        self.pairs = pairs
+        self._file = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | tuple[str, str]:
+        """Return the path of the file, or key and value."""
+        if isinstance(value, tuple):
+            return value
+        if self.pairs and isinstance(value, str) and _PAIR.fullmatch(value):
+            key, _, rest = value.partition("=")
+            return key, rest
+        return Path(self._file.convert(value, param, ctx))  # type: ignore[arg-type]
 
 
 def read_environment(path: Path) -> None:

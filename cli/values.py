@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
 LARGEST_ID = 2**31 - 1
+EMPTY = ""
+"""What an option is given as to take a field away."""
 
 _AFTER = re.compile(r"\+\s*(\d{1,9})\s*(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -105,6 +108,49 @@ class Pair(click.ParamType):
         return key, rest
 
 
+class Words(click.ParamType):
+    """Words with commas; none at all takes them away."""
+
+    name = "a,b"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the words in their order, each once."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(dict.fromkeys(word.strip() for word in str(value).split(",") if word.strip()))
+
+
+class OrEmpty(click.ParamType):
+    """A value of another kind, or nothing, which takes the field away.
+
+    Parameters
+    ----------
+    kind : click.ParamType
+        What the value is otherwise.
+    """
+
+    def __init__(self, kind: click.ParamType) -> None:
+        self.kind = kind
+        self.name = kind.name
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, or :data:`EMPTY`."""
+        return EMPTY if isinstance(value, str) and not value.strip() else self.kind.convert(value, param, ctx)
+
+
+class Whole(click.ParamType):
+    """A whole number, also a negative one."""
+
+    name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        text = str(value).strip()
+        if not re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII):
+            self.fail(f"“{text[:60]}” is no whole number.", param, ctx)
+        return int(text)
+
+
 class Fields(click.ParamType):
     """Names of fields, with commas."""
 
@@ -153,6 +199,8 @@ ID = Id()
 APPLICATION = IdOrUuid()
 MOMENT = Moment()
 PAIR = Pair()
+WORDS = Words()
+WHOLE = Whole()
 PUBLIC_KEY = PublicKey()
 FIELDS = Fields()
 ORDER = Order()

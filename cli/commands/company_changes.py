@@ -11,7 +11,7 @@ from cli.acting import Acting, acting, warn
 from cli.command import KEY_OPTION, Options, boolean, command, flag, one_id, option, required_id
 from cli.commands.company import zone
 from cli.output import Output
-from cli.values import ID
+from cli.values import ID, Count, OrEmpty
 from domain.company import ChangeCompany, CreateCompany, RemoveCompany
 
 FIELDS = {
@@ -26,10 +26,11 @@ FIELDS = {
     "customer": "customer_id",
     "server": "server_id",
     "zabbix_host": "zabbix_host",
+    "max_parallel": "max_parallel",
 }
 """Fields of the command by the names of options."""
 
-EMPTIED = ("registration_number", "vat_number", "email", "logo", "zabbix_host")
+EMPTIED = ("registration_number", "vat_number", "email", "logo", "zabbix_host", "max_parallel")
 """Fields that an empty option takes away."""
 
 
@@ -47,6 +48,12 @@ def details() -> tuple[click.Parameter, ...]:
         option("settings", metavar="JSON", help='Settings, e.g. \'{"key": "value"}\'.'),
         option("time_zone", metavar="ZONE", help="Time zone, e.g. Europe/Prague."),
         boolean("enabled", "Whether jobs of the company run."),
+        option(
+            "max_parallel",
+            type=OrEmpty(Count(1)),
+            metavar="N",
+            help="Jobs of the company at once; any number unless told.",
+        ),
     )
 
 

@@ -1,27 +1,52 @@
-"""Jobs put into the queue and taken out of it."""
+"""Jobs put into the queue, taken out of it, ended, and run again."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cli.acting import Acting, acting, in_zone
-from cli.command import KEY_OPTION, Options, command, one_id, option, required_id
+import msgspec
+
+from cli.acting import SOURCE, Acting, acting, in_zone
+from cli.command import KEY_OPTION, Options, command, flag, one_id, option, required_id
 from cli.commands.job import typed
 from cli.failure import MissingError
 from cli.output import Output
-from cli.values import ID, MOMENT
+from cli.values import ID, MOMENT, PAIR
+from cli.watch import follow
+from commands import queue
+from commands.actor import SYSTEM
 from commands.preparing import Outcome
+from domain.errors import StateError
+from domain.event import Event
 from domain.job import CancelJob, ScheduleJob
+from domain.job_events import JobCancelled, JobFinished
 
 AT_ONCE = timedelta(seconds=5)
 """A job that is to start so soon counts as one that is to start at once."""
 
+AT_OPTIONS = (
+    option("executor", metavar="NAME", help="Executor of this job; that of the run template unless told."),
+    option("env", type=PAIR, multiple=True, help="A setting for this job alone; several times for more."),
+)
+SCHEDULED = option("scheduled", type=MOMENT, default="now", help="When: now (default), +2h, or a date and time.")
+REASON = option("reason", metavar="TEXT", help="Why; it stays in the history.")
+NEVER_DELETED = "What happened is never deleted; its output goes when the retention of its company says so."
+
+ZONE = """
+    SELECT coalesce(t.document->>'time_zone', c.time_zone) AS zone
+      FROM streams s
+      JOIN company c ON c.id = s.company_id
+      LEFT JOIN events e ON e.stream = s.stream AND e.version = 1
+      LEFT JOIN run_template t ON t.id = (e.data->>'run_template_id')::integer
+     WHERE s.stream = $1
+"""
+
 
 @command(
     option("runtemplate_id", type=ID, required=True, help="Id of the run template."),
-    option("scheduled", type=MOMENT, default="now", help="When it may start: now (default), +2h, or a date and time."),
-    option("executor", metavar="NAME", help="Executor; that of the run template unless told."),
+    SCHEDULED,
+    *AT_OPTIONS,
     option(
         "schedule_type", metavar="NAME", help="What the job is called in the history; made from the time unless told."
     ),
@@ -31,18 +56,81 @@ async def create_job(output: Output, options: Options) -> None:
     """Put a job of a run template into the queue."""
     async with acting() as act:
         wish = await scheduled(act, options.runtemplate_id, options.scheduled, options.executor, options.schedule_type)
+        wish = msgspec.structs.replace(wish, environment=dict(options.env))
         outcome = await act.execute(wish, options.idempotency_key)
         await tell(act, outcome, {"job_id": outcome.id}, f"Job {outcome.id} is in the queue.", output)
 
 
-@command(*one_id("job"), option("reason", metavar="TEXT", help="Why; it stays in the history."), KEY_OPTION)
-async def cancel_job(output: Output, options: Options) -> None:
-    """Take a job out of the queue."""
+@command(
+    *one_id("job"),
+    REASON,
+    flag("wait", help="If it runs, wait until it has ended; exits with 0 if it ended because of this."),
+    KEY_OPTION,
+)
+async def cancel_job(output: Output, options: Options) -> int:
+    """Take a job out of the queue, or end it if it runs.
+
+    A running job is asked to end, then, after a time of grace, ended with all processes that it started.
+    """
     number = required_id(options, "job")
     async with acting() as act:
-        outcome = await act.execute(CancelJob(job_id=number, reason=options.reason), options.idempotency_key)
-        document = {"cancelled": True, "job_id": number}
-        await tell(act, outcome, document, f"Job {number} was cancelled.", output)
+        outcome = await queue.end(
+            act.shell, number, SYSTEM, reason=options.reason, key=options.idempotency_key, source=SOURCE
+        )
+        if any(isinstance(event, JobCancelled) for event in outcome.events):
+            document = {"cancelled": True, "job_id": number}
+            await tell(act, outcome, document, f"Job {number} was cancelled.", output)
+            return 0
+        if options.wait:
+            return tell_end(number, await ended(act, number), output)
+        document = {"cancelled": False, "requested": True, "job_id": number}
+        again = "" if outcome.events else " before"
+        text = f"Job {number} runs; it was asked to end{again}. `multiflexi-cli job:watch {number}` follows it."
+        await tell(act, outcome, document, text, output)
+    return 0
+
+
+@command(*one_id("job"), REASON, KEY_OPTION)
+async def delete_job(output: Output, options: Options) -> None:
+    """Take a job out of the queue; one that has started stays.
+
+    Nothing that happened is deleted: a job that waits is cancelled and stays in the history as such; one that runs or
+    has ended is refused.
+    """
+    number = required_id(options, "job")
+    async with acting() as act:
+        try:
+            outcome = await act.execute(CancelJob(job_id=number, reason=options.reason), options.idempotency_key)
+        except StateError as error:
+            hint = f"`multiflexi-cli job:cancel {number}` ends it. " if error.code == queue.RUNNING else ""
+            message = f"Job {number} is {error.code.removeprefix('job_')}, not waiting. {hint}{NEVER_DELETED}"
+            raise StateError(message, field="job_id", code=error.code) from None
+        text = f"Job {number} was taken out of the queue; it stays in the history as cancelled."
+        await tell(act, outcome, {"deleted": True, "job_id": number}, text, output)
+
+
+@command(*one_id("job"), SCHEDULED, *AT_OPTIONS, KEY_OPTION)
+async def retry_job(output: Output, options: Options) -> None:
+    """Run a job again that has ended.
+
+    A new job of the same run template, linked to the one before, with the same one-off settings and the same executor,
+    unless others are given. The rest is as the run template is now.
+    """
+    number = required_id(options, "job")
+    async with acting() as act:
+        outcome = await queue.run_again(
+            act.shell,
+            number,
+            SYSTEM,
+            environment=dict(options.env),
+            at=await start(act, number, options.scheduled),
+            executor=options.executor,
+            key=options.idempotency_key,
+            source=SOURCE,
+        )
+        document = {"job_id": outcome.id, "retry_of": number}
+        text = f"Job {outcome.id} is in the queue; it runs job {number} again."
+        await tell(act, outcome, document, text, output)
 
 
 async def scheduled(
@@ -68,6 +156,33 @@ async def scheduled(
         executor=executor,
         schedule_type=schedule_type or ("adhoc-cli" if at_once else "CommandLine"),
     )
+
+
+async def start(act: Acting, job_id: int, wished: datetime) -> datetime | None:
+    """Return when a job may start again, in the time zone of its run template; None: at once."""
+    zone = (await act.reader.fetch(ZONE, f"job-{job_id}")).rows
+    moment = in_zone(wished, zone[0]["zone"] if zone else None)
+    return None if moment <= datetime.now(UTC) + AT_ONCE else moment
+
+
+async def ended(act: Acting, job_id: int) -> Event | None:
+    """Wait until a job has ended and return the event that tells how."""
+    last: Event | None = None
+    async for seen in follow(act.store, job_id):
+        if isinstance(seen, JobFinished | JobCancelled):
+            last = seen
+    return last
+
+
+def tell_end(job_id: int, event: Event | None, output: Output) -> int:
+    """Answer how a job ended that was to be cancelled, and return the exit code."""
+    outcome = event.outcome if isinstance(event, JobFinished) else "cancelled"
+    code = event.exit_code if isinstance(event, JobFinished) else None
+    cancelled = outcome == "cancelled"
+    document = {"cancelled": cancelled, "job_id": job_id, "outcome": outcome, "exitcode": code}
+    how = "was cancelled" if cancelled else f"ended by itself before ({outcome})"
+    output.answer(document, f"Job {job_id} {how}.")
+    return 0 if cancelled else 1
 
 
 async def tell(act: Acting, outcome: Outcome, document: dict[str, Any], text: str, output: Output) -> None:

@@ -9,9 +9,13 @@ from cli.failure import MissingError
 from cli.finding import application_id, company_id
 from cli.output import Output, Row
 from cli.reading import reading
-from cli.values import APPLICATION, ID
+from cli.values import APPLICATION, ID, Count
 
 SHOWN = ("id", "name", "company_slug", "app_name", "interv", "cron", "active", "last_schedule", "next_schedule")
+
+STALE_SHOWN = ("id", "name", "company_slug", "app_name", "reason", "since", "hours", "paused", "next_schedule")
+TOLERANCE = 1
+MOST_HOURS = 100_000
 
 
 def zone(row: Row) -> str | None:
@@ -59,3 +63,26 @@ async def get_run_template(output: Output, options: Options) -> None:
         if output.shows("note", tuple(found)):
             await reader.reveal([found], "run_template", "note")
     output.record(found, zone)
+
+
+@command(
+    option(
+        "tolerance-hours",
+        type=Count(0),
+        metavar="N",
+        default=TOLERANCE,
+        help=f"So many hours late is not late; {TOLERANCE} unless told.",
+    ),
+    FIELDS_OPTION,
+)
+async def list_stale(output: Output, options: Options) -> None:
+    """List the run templates that should have run and did not.
+
+    Nobody scheduled them (is a scheduler running?), their job waits for a place (are they paused, or at a limit, or is
+    there no executor with their labels?), or their newest window saw no attempt.
+    """
+    if options.tolerance_hours > MOST_HOURS:
+        raise click.UsageError(f"At most {MOST_HOURS} hours can be tolerated.")
+    async with reading() as reader:
+        found = await reader.rows("run_template.stale", options.tolerance_hours)
+    output.rows(found, STALE_SHOWN, zone)

@@ -1,92 +1,135 @@
-"""Run templates created, and run once."""
+"""Run templates created, changed and removed, switched on and off, and run once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 import msgspec
 
 from cli.acting import Acting, acting
-from cli.command import KEY_OPTION, Options, boolean, command, one_id, option, required_id
-from cli.commands.job_changes import scheduled
+from cli.cells import cell
+from cli.command import KEY_OPTION, Options, command, one_id, option, required_id
+from cli.commands.job_changes import AT_OPTIONS, scheduled
 from cli.commands.run_template import zone
-from cli.failure import RefusedError
+from cli.failure import MissingError, RefusedError
 from cli.finding import application_id, company_id
 from cli.output import Output
-from cli.values import APPLICATION, ID, MOMENT, PAIR, Count
+from cli.run_template_options import SETTINGS, given, missing
+from cli.values import APPLICATION, ID, MOMENT, PAIR
 from domain.errors import ValidationError
 from domain.job_events import JobScheduled
-from domain.run_template import CreateRunTemplate
-
-FIELDS = {
-    "name": "name",
-    "interv": "interval",
-    "cron": "cron",
-    "time_zone": "time_zone",
-    "delay": "delay",
-    "active": "active",
-    "executor": "executor",
-    "deadline_offset": "deadline_offset",
-    "max_attempts": "max_attempts",
-    "retry_backoff": "retry_backoff",
-    "retry_min_gap": "retry_min_gap",
-    "allow_late": "allow_late",
-    "note": "note",
-}
-"""Fields of the command by the names of options."""
-
-SETTINGS = (
-    option("interv", metavar="CODE", help="How often: n manual (default), i h d w m y, or c by --cron."),
-    option("cron", metavar="EXPRESSION", help="When, for --interv c: five or six fields."),
-    option("time_zone", metavar="ZONE", help="Time zone of the schedule; that of the company unless told."),
-    option("delay", type=Count(0), metavar="SECONDS", help="Start each job so long after it is due."),
-    boolean("active", "Whether it is due at all."),
-    option("executor", metavar="NAME", help="Native (default), Docker, Podman, Kubernetes or Azure."),
-    option("config", type=PAIR, multiple=True, help="A setting of the application, kept; several times for more."),
-    option("deadline_offset", metavar="OFFSET", help="Deadline of each window: +3h after its start, or 08:00."),
-    option("max_attempts", type=Count(1), metavar="N", help="Attempts in each window."),
-    option("retry_backoff", metavar="NAME", help="none, fixed, linear or exponential."),
-    option("retry_min_gap", type=Count(0), metavar="SECONDS", help="At least so long between two attempts."),
-    boolean("allow_late", "Whether success after the deadline counts, as late."),
-    option("note", metavar="TEXT", help="Note for people; stored encrypted."),
+from domain.run_template import (
+    ActivateRunTemplate,
+    ChangeRunTemplate,
+    CreateRunTemplate,
+    DeactivateRunTemplate,
+    RemoveRunTemplate,
 )
 
-
-@command(
-    option("name", required=True, metavar="TEXT", help="Name of the run template."),
+WHOSE = (
     option("app_id", type=APPLICATION, help="Application, by id or UUID."),
     option("app_uuid", metavar="UUID", help="Application, by UUID."),
     option("company_id", type=ID, help="Company, by id."),
     option("company", metavar="CODE|ID", help="Company, by code or id."),
-    *SETTINGS,
-    KEY_OPTION,
 )
+
+
+@command(option("name", required=True, metavar="TEXT", help="Name of the run template."), *WHOSE, *SETTINGS, KEY_OPTION)
 async def create_run_template(output: Output, options: Options) -> None:
     """Configure an application for a company."""
     async with acting() as act:
+        owner = await company_id(act.reader, options) or missing("company", "--company or --company_id")
+        company = await act.reader.row("company.find", owner, None, None, None)
         wish = CreateRunTemplate(
-            company_id=await company_id(act.reader, options) or missing("company", "--company or --company_id"),
+            company_id=owner,
             application_id=await application_id(act.reader, options)
             or missing("application", "--app_id or --app_uuid"),
             environment=dict(options.config),
-            **given(options),
+            **given(options, options.time_zone or (company["time_zone"] if company else None)),
         )
-        try:
+        with cron_repeated(options.cron):
             outcome = await act.execute(wish, options.idempotency_key)
-        except ValidationError as error:
-            if error.field != "cron":
-                raise
-            raise RefusedError(error.message, field="cron", cron=options.cron) from error
         document = {"runtemplate_id": outcome.id, "created": True}
         await tell(act, outcome.id, document, f"Run template {outcome.id} was created.", output)
 
 
 @command(
     *one_id("run template"),
+    option("name", metavar="TEXT", help="Name of the run template."),
+    *WHOSE,
+    *SETTINGS,
+    option("unset", metavar="KEY", multiple=True, help="A setting of the application to take away."),
+    KEY_OPTION,
+)
+async def update_run_template(output: Output, options: Options) -> None:
+    """Change a run template.
+
+    What is not given stays as it is; an empty value takes a field away: --end_at ''. Company and application stay.
+    """
+    number = required_id(options, "run template")
+    async with acting() as act:
+        template = await present(act, number)
+        await check_owners(act, template, options)
+        fields = given(options, options.time_zone or template["zone"])
+        settings = {**dict(options.config), **dict.fromkeys(options.unset)}
+        if not fields and not settings:
+            raise click.UsageError("What is to change? Give at least one field, e.g. --interv.")
+        wish = ChangeRunTemplate(run_template_id=number, set_environment=settings, **fields)
+        with cron_repeated(options.cron):
+            outcome = await act.execute(wish, options.idempotency_key)
+        changed = bool(outcome.events)
+        text = f"Run template {number} was changed."
+        if not changed:
+            text = f"Run template {number} is like that already; nothing was changed."
+        await tell(act, number, {"runtemplate_id": number, "updated": changed}, text, output)
+
+
+@command(*one_id("run template"), KEY_OPTION)
+async def delete_run_template(output: Output, options: Options) -> None:
+    """Remove a run template.
+
+    Its jobs that wait are cancelled; those that run go on; what happened stays in the history.
+    """
+    number = required_id(options, "run template")
+    async with acting() as act:
+        await act.execute(RemoveRunTemplate(run_template_id=number), options.idempotency_key)
+    text = f"Run template {number} was removed, its waiting jobs were cancelled. Its history stays."
+    output.answer({"runtemplate_id": number, "deleted": True}, text)
+
+
+@command(*one_id("run template"), KEY_OPTION)
+async def activate_run_template(output: Output, options: Options) -> None:
+    """Let a run template be due again, from now on."""
+    number = required_id(options, "run template")
+    async with acting() as act:
+        outcome = await act.execute(ActivateRunTemplate(run_template_id=number), options.idempotency_key)
+        template = await present(act, number)
+        done = "is" if outcome.events else "was already"
+        due = template["next_schedule"]
+        when = f"it is due next at {cell(due, zone(template))}" if due else "but nothing is due: look at its schedule"
+        text = f"Run template {number} {done} active; {when}."
+        document = {"runtemplate_id": number, "active": True, "next_schedule": template["next_schedule"]}
+        await tell(act, number, document, text, output)
+
+
+@command(*one_id("run template"), KEY_OPTION)
+async def deactivate_run_template(output: Output, options: Options) -> None:
+    """Keep a run template from being due; it can still be run by hand."""
+    number = required_id(options, "run template")
+    async with acting() as act:
+        outcome = await act.execute(DeactivateRunTemplate(run_template_id=number), options.idempotency_key)
+        done = "is" if outcome.events else "was already"
+        document = {"runtemplate_id": number, "active": False, "next_schedule": None}
+        await tell(act, number, document, f"Run template {number} {done} inactive.", output)
+
+
+@command(
+    *one_id("run template"),
     option("schedule_time", type=MOMENT, default="now", help="When: now (default), +2h, or a date and time."),
-    option("executor", metavar="NAME", help="Executor of this job; that of the run template unless told."),
-    option("env", type=PAIR, multiple=True, help="A setting for this job alone; several times for more."),
+    *AT_OPTIONS,
     option("config", type=PAIR, multiple=True, help="The same as --env."),
     KEY_OPTION,
 )
@@ -112,20 +155,51 @@ async def schedule_run_template(output: Output, options: Options) -> None:
     )
 
 
-def given(options: Options) -> dict[str, Any]:
-    """Return the fields of the command that options were given for."""
-    return {FIELDS[name]: value for name, value in vars(options).items() if name in FIELDS and value is not None}
+@contextmanager
+def cron_repeated(expression: str | None) -> Iterator[None]:
+    """Repeat a cron expression in the answer when it is what is wrong."""
+    try:
+        yield
+    except ValidationError as error:
+        if error.field != "cron":
+            raise
+        raise RefusedError(error.message, field="cron", cron=expression) from error
 
 
-def missing(what: str, how: str) -> int:
-    """Say that something was not given.
+async def present(act: Acting, number: int) -> dict[str, Any]:
+    """Return a run template.
 
     Raises
     ------
-    click.UsageError
-        Always.
+    MissingError
+        There is none of that id.
     """
-    raise click.UsageError(f"Which {what}? Give {how}.")
+    template = await act.reader.row("run_template.find", number, None)
+    if template is None:
+        raise MissingError(
+            f"There is no run template {number}. `multiflexi-cli run-template:list` shows those there are."
+        )
+    return template
+
+
+async def check_owners(act: Acting, template: dict[str, Any], options: Options) -> None:
+    """Refuse another company or another application than those that a run template has.
+
+    Raises
+    ------
+    RefusedError
+        One of them is to change.
+    """
+    for what, found, field in (
+        ("company", await company_id(act.reader, options), "company_id"),
+        ("application", await application_id(act.reader, options), "app_id"),
+    ):
+        if found not in (None, template[field]):
+            raise RefusedError(
+                f"Run template {template['id']} belongs to {what} {template[field]}, and stays with it: its history "
+                f"does. Create another one for {what} {found}.",
+                field=field,
+            )
 
 
 async def tell(act: Acting, number: int, document: dict[str, Any], text: str, output: Output) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from cli.command import Options, command
 from cli.commands.projection import standing
+from cli.commands.queue import span
+from cli.commands.task import STATES, headline
 from cli.output import Output
 from cli.reading import Reader, reading
 from cli.version import program_version
@@ -19,11 +21,6 @@ SILENT_AFTER = 15.0
 EXPECTED = ("projector", "scheduler", "executor")
 """Daemons that an installation needs to run jobs."""
 
-TOTALS = """
-    SELECT pg_database_size(current_database()) AS database_bytes, current_setting('server_version') AS server_version,
-           (SELECT e.position FROM events e ORDER BY e.epoch DESC, e.xid DESC, e.position DESC LIMIT 1) AS events,
-           (SELECT max(h.time) FROM tree_heads h) AS newest_tree_head
-"""
 KEYS = "SELECT count(*) AS keys FROM master_keys WHERE retired_at IS NULL"
 
 
@@ -31,8 +28,9 @@ KEYS = "SELECT count(*) AS keys FROM master_keys WHERE retired_at IS NULL"
 async def show_status(output: Output, options: Options) -> None:
     """Show how the installation stands.
 
-    Version, database, read models and how far behind they are, daemons and their last sign of life, jobs, the newest
-    signed tree head, and who holds back the readers of the log, if anybody does.
+    Version, database, jobs, the one that waits longest, tasks whose windows began today, what is paused, read models
+    and how far behind they are, daemons and their last sign of life, the newest signed tree head, and who holds back
+    the readers of the log, if anybody does.
     """
     async with reading() as reader:
         found = await collected(reader)
@@ -47,6 +45,10 @@ async def show_status(output: Output, options: Options) -> None:
         f"about {database['events']} events"
     )
     found |= {f"jobs {state}": number for state, number in jobs.items()}
+    oldest, tasks, paused = (found.pop(name) for name in ("oldest_waiting", "tasks_today", "paused"))
+    found["oldest waiting job"] = waiting(oldest) if oldest else "none"
+    found["tasks today"] = headline(tasks)
+    found["paused"] = ", ".join(named(one) for one in paused) or "nothing"
     found["log readers"] = held_back(holder) if holder else "not held back"
     output.record(found)
     output.text("")
@@ -61,8 +63,9 @@ async def show_status(output: Output, options: Options) -> None:
 async def collected(reader: Reader) -> dict[str, Any]:
     """Return all that there is to say."""
     figures = await reader.row("dashboard.figures", None) or {}
-    totals = (await reader.fetch(TOTALS)).rows[0]
+    totals = await reader.row("status.totals") or {}
     daemons = (await reader.rows("status.daemons")).rows
+    tasks = await reader.rows("task.today")
     for daemon in daemons:
         daemon["state"] = "active" if daemon["silent_seconds"] < SILENT_AFTER else "silent"
     alive = {daemon["kind"] for daemon in daemons if daemon["state"] == "active"}
@@ -82,6 +85,9 @@ async def collected(reader: Reader) -> dict[str, Any]:
         "apps": figures["applications"],
         "runtemplates": figures["run_templates"],
         "jobs": {"queued": figures["queued"], "running": figures["running"]},
+        "oldest_waiting": await reader.row("status.oldest_waiting"),
+        "tasks_today": dict.fromkeys(STATES, 0) | {row["state"]: row["tasks"] for row in tasks.rows},
+        "paused": (await reader.rows("status.paused")).rows,
         "next_due": figures["next_due"],
         "encryption": await encryption(reader),
         "newest_tree_head": totals["newest_tree_head"],
@@ -99,6 +105,33 @@ async def encryption(reader: Reader) -> str:
         return "broken (no master key)"
     keys = (await reader.fetch(KEYS)).rows[0]["keys"]
     return f"active ({keys} master key{'' if keys == 1 else 's'})" if keys else "ready (no key yet)"
+
+
+def waiting(job: dict[str, Any]) -> str:
+    """Return in words which job waits longest.
+
+    Examples
+    --------
+    >>> waiting({"job_id": 7, "runtemplate_id": 42, "seconds": 9_900.2})
+    'job 7 of run template 42, for 2h 45m'
+    """
+    return f"job {job['job_id']} of run template {job['runtemplate_id']}, for {span(max(job['seconds'], 1))}"
+
+
+def named(paused: dict[str, Any]) -> str:
+    """Return in words what is paused, and why.
+
+    Examples
+    --------
+    >>> named({"what": "installation", "id": None, "name": None, "reason": "Update"})
+    'the installation (Update)'
+    >>> named({"what": "company", "id": 7, "name": "Acme", "reason": None})
+    'company 7 (Acme)'
+    """
+    who = paused["what"] if paused["id"] else f"the {paused['what']}"
+    number = f" {paused['id']}" if paused["id"] else ""
+    more = paused["name"] or paused["reason"]
+    return f"{who}{number}{f' ({more})' if more else ''}"
 
 
 def held_back(holder: dict[str, Any]) -> str:

@@ -3,7 +3,9 @@
 SELECT a.id, a.name, a.uuid, a.version, a.executable, a.enabled, a.document#>>'{definition,homepage}' AS homepage,
        a.document#>'{definition,description}' AS description, a.document#>>'{definition,image}' AS image,
        a.document#>>'{definition,ociimage}' AS ociimage, a.document#>'{definition,tags}' AS tags,
-       a.document#>'{definition,requirements}' AS requirements, a.document#>'{definition,name}' AS names,
+       a.document#>'{definition,requirements}' AS requirements,
+       (a.document->>'max_parallel')::integer AS max_parallel, coalesce((a.document->>'paused')::boolean, false) AS paused,
+       a.document#>'{definition,name}' AS names,
        a.created_at AS "DatCreate", a.changed_at AS "DatUpdate", a.stream_version
   FROM application a
  WHERE a.removed_at IS NULL
@@ -14,7 +16,9 @@ SELECT a.id, a.name, a.uuid, a.version, a.executable, a.enabled, a.document#>>'{
 SELECT a.id, a.name, a.uuid, a.version, a.executable, a.enabled, a.document#>>'{definition,homepage}' AS homepage,
        a.document#>'{definition,description}' AS description, a.document#>>'{definition,image}' AS image,
        a.document#>>'{definition,ociimage}' AS ociimage, a.document#>'{definition,tags}' AS tags,
-       a.document#>'{definition,requirements}' AS requirements, a.document#>'{definition,name}' AS names,
+       a.document#>'{definition,requirements}' AS requirements,
+       (a.document->>'max_parallel')::integer AS max_parallel, coalesce((a.document->>'paused')::boolean, false) AS paused,
+       a.document#>'{definition,name}' AS names,
        a.document->'definition' AS definition, a.document->>'digest' AS digest,
        a.created_at AS "DatCreate", a.changed_at AS "DatUpdate", a.stream_version
   FROM application a

@@ -3,8 +3,9 @@
 SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic, c.document->>'vat_number' AS dic,
        c.document->'email' AS email, c.document->>'logo' AS logo, (c.document->>'customer_id')::integer AS customer,
        (c.document->>'server_id')::integer AS server, c.document->>'zabbix_host' AS zabbix_host,
-       c.document->'settings' AS settings, c.time_zone, c.uuid, c.created_at AS "DatCreate", c.changed_at AS "DatUpdate",
-       c.stream_version
+       c.document->'settings' AS settings, (c.document->>'max_parallel')::integer AS max_parallel,
+       coalesce((c.document->>'paused')::boolean, false) AS paused, c.time_zone, c.uuid, c.created_at AS "DatCreate",
+       c.changed_at AS "DatUpdate", c.stream_version
   FROM company c
  WHERE c.removed_at IS NULL AND c.id > coalesce($1::integer, 0)
    AND ($5::text IS NULL OR c.name ILIKE '%' || $5 || '%' OR c.slug ILIKE '%' || $5 || '%' OR c.document->>'registration_number' = $5)
@@ -15,8 +16,9 @@ SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic
 SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic, c.document->>'vat_number' AS dic,
        c.document->'email' AS email, c.document->>'logo' AS logo, (c.document->>'customer_id')::integer AS customer,
        (c.document->>'server_id')::integer AS server, c.document->>'zabbix_host' AS zabbix_host,
-       c.document->'settings' AS settings, c.time_zone, c.uuid, c.created_at AS "DatCreate", c.changed_at AS "DatUpdate",
-       c.stream_version
+       c.document->'settings' AS settings, (c.document->>'max_parallel')::integer AS max_parallel,
+       coalesce((c.document->>'paused')::boolean, false) AS paused, c.time_zone, c.uuid, c.created_at AS "DatCreate",
+       c.changed_at AS "DatUpdate", c.stream_version
   FROM company c
  WHERE c.removed_at IS NULL AND ($1::integer IS NULL OR c.id = $1) AND ($2::text IS NULL OR c.slug = $2)
    AND ($3::text IS NULL OR c.name = $3) AND ($4::text IS NULL OR c.document->>'registration_number' = $4)

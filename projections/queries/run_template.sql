@@ -4,7 +4,14 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
        (t.document->>'delay')::integer AS delay, t.document->>'time_zone' AS time_zone, t.document->'environment' AS environment,
        t.document->>'deadline_offset' AS deadline_offset, (t.document->>'max_attempts')::integer AS max_attempts,
        t.document->>'retry_backoff' AS retry_backoff, (t.document->>'retry_min_gap')::integer AS retry_min_gap,
-       (t.document->>'allow_late')::boolean AS allow_late, t.document->'note' AS note, t.uuid, d.last_due AS last_schedule,
+       (t.document->>'allow_late')::boolean AS allow_late, (t.document->>'start_at')::timestamptz AS start_at,
+       (t.document->>'end_at')::timestamptz AS end_at, coalesce((t.document->>'jitter')::integer, 0) AS jitter,
+       coalesce(t.document->>'missed_policy', 'once') AS missed_policy,
+       coalesce((t.document->>'missed_limit')::integer, 10) AS missed_limit,
+       coalesce(t.document->>'overlap_policy', 'queue') AS overlap_policy, coalesce(t.document->>'when_lost', 'fail') AS when_lost,
+       coalesce((t.document->>'priority')::integer, 0) AS priority, (t.document->>'max_parallel')::integer AS max_parallel,
+       coalesce(t.document->'labels', '[]') AS labels, coalesce(t.document->'limits', '{}') AS limits,
+       t.document->>'run_as' AS run_as, t.document->'note' AS note, t.uuid, d.last_due AS last_schedule,
        d.next_due AS next_schedule, coalesce(o.succeeded, 0) AS successfull_jobs_count, coalesce(o.failed, 0) AS failed_jobs_count,
        t.created_at AS "DatCreate", t.changed_at AS "DatSave", t.stream_version,
        c.name AS company_name, c.slug AS company_slug, a.name AS app_name, coalesce(t.document->>'time_zone', c.time_zone) AS zone
@@ -22,7 +29,14 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
        (t.document->>'delay')::integer AS delay, t.document->>'time_zone' AS time_zone, t.document->'environment' AS environment,
        t.document->>'deadline_offset' AS deadline_offset, (t.document->>'max_attempts')::integer AS max_attempts,
        t.document->>'retry_backoff' AS retry_backoff, (t.document->>'retry_min_gap')::integer AS retry_min_gap,
-       (t.document->>'allow_late')::boolean AS allow_late, t.document->'note' AS note, t.uuid, d.last_due AS last_schedule,
+       (t.document->>'allow_late')::boolean AS allow_late, (t.document->>'start_at')::timestamptz AS start_at,
+       (t.document->>'end_at')::timestamptz AS end_at, coalesce((t.document->>'jitter')::integer, 0) AS jitter,
+       coalesce(t.document->>'missed_policy', 'once') AS missed_policy,
+       coalesce((t.document->>'missed_limit')::integer, 10) AS missed_limit,
+       coalesce(t.document->>'overlap_policy', 'queue') AS overlap_policy, coalesce(t.document->>'when_lost', 'fail') AS when_lost,
+       coalesce((t.document->>'priority')::integer, 0) AS priority, (t.document->>'max_parallel')::integer AS max_parallel,
+       coalesce(t.document->'labels', '[]') AS labels, coalesce(t.document->'limits', '{}') AS limits,
+       t.document->>'run_as' AS run_as, t.document->'note' AS note, t.uuid, d.last_due AS last_schedule,
        d.next_due AS next_schedule, coalesce(o.succeeded, 0) AS successfull_jobs_count, coalesce(o.failed, 0) AS failed_jobs_count,
        t.created_at AS "DatCreate", t.changed_at AS "DatSave", t.stream_version,
        c.name AS company_name, c.slug AS company_slug, a.name AS app_name, coalesce(t.document->>'time_zone', c.time_zone) AS zone
@@ -53,3 +67,30 @@ SELECT d.run_template_id, d.company_id, d.next_due, t.document, coalesce(t.docum
 -- name: next_due
 -- The earliest due time of all templates, or NULL.
 SELECT min(d.next_due) FROM due d
+
+-- name: stale
+-- Active templates that should have run and did not, the longest overdue first. $1: tolerance in hours. reason: not scheduled
+-- (nobody opened its window), waiting (its job waits for a place), missed (its newest window saw no attempt). since: when it
+-- should have run; paused: whether its company, its application or the installation is.
+SELECT t.id, t.name, t.company_id, c.slug AS company_slug, a.name AS app_name, t.interv, t.document->>'cron' AS cron, s.reason, s.since,
+       extract(epoch FROM now() - s.since)::double precision / 3600 AS hours, d.last_due AS last_schedule, d.next_due AS next_schedule,
+       coalesce((c.document->>'paused')::boolean, false) OR coalesce((a.document->>'paused')::boolean, false)
+           OR EXISTS (SELECT FROM system_state y WHERE y.paused) AS paused,
+       coalesce(t.document->>'time_zone', c.time_zone) AS zone
+  FROM run_template t
+  JOIN company c ON c.id = t.company_id
+  LEFT JOIN application a ON a.id = t.app_id
+  LEFT JOIN due d ON d.run_template_id = t.id
+  LEFT JOIN LATERAL (
+      SELECT min(q.not_before) FILTER (WHERE q.state = 'queued') AS waits, count(*) AS jobs
+        FROM job_queue q WHERE q.run_template_id = t.id) w ON true
+  LEFT JOIN LATERAL (
+      SELECT k.window_start, k.state, k.attempts FROM task k WHERE k.run_template_id = t.id AND k.window_start IS NOT NULL
+       ORDER BY k.window_start DESC LIMIT 1) n ON true
+ CROSS JOIN LATERAL (
+      SELECT 'not scheduled' AS reason, d.next_due AS since
+      UNION ALL SELECT 'waiting', w.waits
+      UNION ALL SELECT 'missed', n.window_start
+       WHERE n.state = 'missed' OR n.state = 'open' AND n.attempts = 0 AND w.jobs = 0) s
+ WHERE t.removed_at IS NULL AND t.active AND s.since < now() - make_interval(hours => $1::integer)
+ ORDER BY s.since, t.id, s.reason

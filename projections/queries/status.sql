@@ -25,3 +25,19 @@ SELECT d.id, d.kind, d.host, d.pid, d.version, d.started_at, d.seen_at, d.detail
 SELECT pg_database_size(current_database()) AS database_bytes,
        (SELECT last_value FROM event_position) AS events, (SELECT max(h.time) FROM tree_heads h) AS newest_tree_head,
        current_setting('server_version') AS server_version
+
+-- name: oldest_waiting
+-- The job that could have started longest ago and still waits, if one does.
+SELECT q.job_id, q.company_id, q.run_template_id AS runtemplate_id, q.not_before,
+       extract(epoch FROM clock_timestamp() - q.not_before)::double precision AS seconds
+  FROM job_queue q
+ WHERE q.state = 'queued' AND q.not_before <= clock_timestamp()
+ ORDER BY q.not_before, q.job_id LIMIT 1
+
+-- name: paused
+-- What is paused: the installation, companies, applications. id is NULL for the installation.
+SELECT 'installation' AS what, NULL::integer AS id, NULL::text AS name, s.changed_at AS since, s.reason FROM system_state s WHERE s.paused
+UNION ALL
+SELECT 'company', c.id, c.name, NULL, NULL FROM company c WHERE c.removed_at IS NULL AND (c.document->>'paused')::boolean
+UNION ALL
+SELECT 'application', a.id, a.name, NULL, NULL FROM application a WHERE a.removed_at IS NULL AND (a.document->>'paused')::boolean

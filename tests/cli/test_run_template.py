@@ -102,7 +102,7 @@ def test_control_characters_in_texts_of_users_do_not_reach_the_terminal(cli: Cli
         (["--deadline_offset", "soon"], 1, "soon"),
         (["--retry_backoff", "wild"], 1, "wild"),
         (["--max_attempts", "0"], 2, "does not count"),
-        (["--delay", "-1"], 2, "does not count"),
+        (["--delay", "-1"], 2, "is no span of time"),
         (["--company", "nobody"], 1, "There is no company “nobody”"),
         (["--company_id", "9", "--company", "1"], 2, "different companies"),
         (["--app_uuid", "00000000-0000-4000-8000-000000000000"], 1, "There is no application"),

@@ -2,7 +2,8 @@
 
 Each job is ``/bin/echo``, one line of output, started without a shell, with environment, working folder, limits and
 masking in place: scheduled, started, output and finished as events, and in the read models. Two executors, one
-projector, and PostgreSQL (durable) share the machine. In the same run, procrastinate runs jobs that do nothing, with two workers.
+projector, and PostgreSQL (durable) share the machine. In the same run, procrastinate runs jobs that do
+nothing, with two workers.
 
     python -m benchmarks.p4_throughput [--jobs 4000]
 """
@@ -196,11 +197,11 @@ async def ours(database: Database, count: int) -> float:
                 while await store.pool.fetchval("SELECT count(*) FROM daemons") < 3:
                     await asyncio.sleep(0.05)
                 await schedule(store, template, 200)  # warm
-                while tuple(await store.pool.fetchrow(done)) != (200, 200):
+                while tuple(await store.pool.fetchrow(done) or ()) != (200, 200):
                     await asyncio.sleep(0.02)
                 began = time.perf_counter()
                 await schedule(store, template, count)
-                while tuple(await store.pool.fetchrow(done)) != (count + 200, count + 200):
+                while tuple(await store.pool.fetchrow(done) or ()) != (count + 200, count + 200):
                     await asyncio.sleep(0.05)
                 return count / (time.perf_counter() - began)
 

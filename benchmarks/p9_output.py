@@ -51,7 +51,7 @@ def digest(kind: str, mebibytes: int) -> str:
     process = subprocess.Popen([sys.executable, "-c", WRITER, kind, str(mebibytes)], stdout=subprocess.PIPE)
     found = hashlib.sha256()
     assert process.stdout is not None
-    while data := process.stdout.read1(1024 * 1024):
+    while data := os.read(process.stdout.fileno(), 1024 * 1024):
         found.update(data)
     assert process.wait() == 0
     return found.hexdigest()

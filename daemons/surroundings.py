@@ -13,8 +13,9 @@ from eventstore.store import EventStore
 GRACE = 10.0
 """Seconds that a job has to end by itself when it was asked to (``MULTIFLEXI_CANCEL_GRACE``)."""
 
-DRAIN = 5.0
-"""Seconds that running jobs have to end when their executor stops, before they are asked to (``MULTIFLEXI_DRAIN``)."""
+DRAIN = 3.0
+"""Seconds that running jobs have to end when their executor stops, and again after they were asked to, before they are
+killed (``MULTIFLEXI_DRAIN``). Whoever stops the executor must wait for twice as long and a little more."""
 
 
 class Surroundings:

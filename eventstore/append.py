@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 
-from eventstore.connection import DATABASE_ERRORS
+from eventstore.connection import DATABASE_ERRORS, READ_ONLY
 from eventstore.errors import DatabaseUnavailableError, EventStoreError, UniqueError
 from eventstore.lane import ANYTHING, NEW, NEXT, Entry, Lane, Request
 from eventstore.log import Append, Appended, category_of
@@ -222,9 +222,7 @@ def translate(error: Exception) -> EventStoreError:
     if isinstance(error, EventStoreError):
         return error
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-        return DatabaseUnavailableError(
-            "The database is read-only: nothing was written. Point DATABASE_URL at the primary, or end the maintenance."
-        )
+        return DatabaseUnavailableError(READ_ONLY)
     if isinstance(error, asyncpg.DiskFullError):
         return DatabaseUnavailableError("The database server has no space left: nothing was written. Free some space.")
     if isinstance(error, asyncpg.CheckViolationError) and "no partition" in str(error):

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import asyncpg
 
-from eventstore.errors import DatabaseUnavailableError, LogMovedError, SettingsError, UnsupportedDatabaseError
+from eventstore.errors import (
+    DatabaseUnavailableError,
+    EventStoreError,
+    LogMovedError,
+    SettingsError,
+    UnsupportedDatabaseError,
+)
 
 Role = Literal["app", "daemon", "auditor", "owner"]
 Companies = Literal["*"] | Sequence[int]
 
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a statement may raise: the server's refusals, and all the ways in which a connection breaks under it."""
+
+BROKEN = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""How a connection breaks under a statement. What the server refuses for another reason is not a broken connection."""
+
+READ_ONLY = "The database is read-only: nothing was written. Point DATABASE_URL at the primary, or end the maintenance."
 
 OLDEST_SERVER = 15
 """Oldest major version of PostgreSQL supported."""
@@ -23,6 +42,21 @@ EPOCH_QUERY = """
            (SELECT system_identifier FROM log_epoch ORDER BY epoch DESC LIMIT 1) = system_identifier AS at_home
       FROM pg_control_system()
 """
+
+
+@contextmanager
+def database_at_hand() -> Generator[None]:
+    """Raise as :class:`DatabaseUnavailableError` whatever says that the database cannot be used now."""
+    try:
+        yield
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        raise DatabaseUnavailableError(READ_ONLY) from error
+    except BROKEN as error:
+        # An argument of the wrong type is an InterfaceError, too: a fault of ours, not of the connection.
+        if isinstance(error, EventStoreError | ValueError):
+            raise
+        reason = str(error) or type(error).__name__
+        raise DatabaseUnavailableError(f"The database is away: {reason}. Is PostgreSQL running?") from error
 
 
 def companies_setting(companies: Companies) -> str:

@@ -11,8 +11,11 @@ class SettingsError(EventStoreError):
     """The settings of this process are missing or wrong."""
 
 
-class DatabaseUnavailableError(EventStoreError):
-    """The database cannot be reached or does not accept writes."""
+class DatabaseUnavailableError(EventStoreError, ConnectionError):
+    """The database cannot be reached or does not accept writes.
+
+    Also a :class:`ConnectionError`: who waits for a database that comes back need not care who noticed that it is away.
+    """
 
 
 class UnsupportedDatabaseError(EventStoreError):

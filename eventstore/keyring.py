@@ -18,11 +18,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domain.event import ERASED, Erased
 from eventstore.codec import pack, unpack
-from eventstore.errors import MasterKeyError
+from eventstore.connection import database_at_hand
+from eventstore.errors import MasterKeyError, StreamCompanyError
 from eventstore.master_key import NONCE, MasterKey
 
 CACHED_FOR = 2.0
 """Seconds for which a key may be used without asking whether it still exists."""
+
+ATTEMPTS = 5
+"""How often a key is looked for and made until it is at hand."""
 
 MOST_CACHED = 50_000
 """Keys at hand beyond which all are forgotten and asked for anew."""
@@ -74,12 +78,13 @@ class Keyring:
         MasterKeyError
             There is none, or it is not the one that this database was set up with.
         """
-        rows = await self._pool.fetch(SELECT_MASTERS)
-        if not rows:
-            if not self._secrets:
-                return
-            await self._put_down_first()
+        with database_at_hand():
             rows = await self._pool.fetch(SELECT_MASTERS)
+            if not rows and self._secrets:
+                await self._put_down_first()
+                rows = await self._pool.fetch(SELECT_MASTERS)
+        if not rows:
+            return
         candidates = [MasterKey(secret) for secret in self._secrets]
         for row in rows:
             for candidate in candidates:
@@ -130,11 +135,7 @@ class Keyring:
         cached = self._by_owner.get(owner)
         if cached is not None and cached.until > time.monotonic():
             return cached
-        row = await self._pool.fetchrow(SELECT_OWNER, owner)
-        if row is None:
-            await self._make(owner, company_id)
-            row = await self._pool.fetchrow(SELECT_OWNER, owner)
-        assert row is not None
+        row = await self._found_or_made(owner, company_id)
         await self._know_masters([row])
         key = self._remember(row)
         self._by_owner[owner] = key
@@ -147,20 +148,21 @@ class Keyring:
 
     async def load(self, ids: Iterable[int]) -> None:
         """Have the keys with these ids at hand; those that are gone are known to be gone."""
+        wanted = set(ids)
         if len(self._by_id) > MOST_CACHED:
             self._by_id.clear()
             self._checked.clear()
             self._by_owner.clear()
         now = time.monotonic()
-        missing = [key_id for key_id in set(ids) if self._checked.get(key_id, 0.0) <= now]
-        if not missing:
-            return
-        rows = await self._pool.fetch(SELECT_IDS, missing)
-        await self._know_masters(rows)
-        found = {row["id"]: self._remember(row) for row in rows}
-        for key_id in missing:
-            self._by_id[key_id] = found.get(key_id)
-            self._checked[key_id] = now + CACHED_FOR
+        # While some are waited for, another task may have made room: then those at hand before are asked for, too.
+        while missing := [key_id for key_id in wanted if self._checked.get(key_id, 0.0) <= now]:
+            with database_at_hand():
+                rows = await self._pool.fetch(SELECT_IDS, missing)
+            await self._know_masters(rows)
+            found = {row["id"]: self._remember(row) for row in rows}
+            for key_id in missing:
+                self._by_id[key_id] = found.get(key_id)
+                self._checked[key_id] = now + CACHED_FOR
 
     def known(self, key_id: int) -> DataKey | None:
         """Return a key that was loaded, or None if it is gone."""
@@ -168,7 +170,8 @@ class Keyring:
 
     async def destroy(self, owner: str) -> bool:
         """Destroy the key of an owner: all that it encrypted is erased. Returns whether there was one."""
-        gone = await self._pool.fetch("DELETE FROM data_keys WHERE owner = $1 RETURNING id", owner)
+        with database_at_hand():
+            gone = await self._pool.fetch("DELETE FROM data_keys WHERE owner = $1 RETURNING id", owner)
         self._by_owner.pop(owner, None)
         for row in gone:
             self._by_id[row["id"]] = None
@@ -204,6 +207,18 @@ class Keyring:
         """Return the clear texts of envelopes of a read model, each given with its place (``company-7|email``)."""
         await self.load(envelope["key"] for envelope, _ in envelopes if envelope)
         return [self.unseal(envelope, place) if envelope else None for envelope, place in envelopes]
+
+    async def _found_or_made(self, owner: str, company_id: int | None) -> asyncpg.Record:
+        with database_at_hand():
+            for _ in range(ATTEMPTS):
+                if row := await self._pool.fetchrow(SELECT_OWNER, owner):
+                    return row
+                # One that is destroyed at this moment is made once more.
+                await self._make(owner, company_id)
+        raise StreamCompanyError(
+            f"The key of {owner} is not that of company {company_id}, for which this session acts. Personal data of one "
+            "company cannot be written by another."
+        )
 
     async def _make(self, owner: str, company_id: int | None) -> None:
         """Make a key; once more under the new master key if a rotation has retired the one at hand."""

@@ -29,6 +29,7 @@ class Notifier:
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
         self._connect = connect
         self._pending: set[str] = set()
+        self._sending = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -47,7 +48,7 @@ class Notifier:
             return
         self._wake.set()
         for _ in range(100):
-            if not self._pending:
+            if not self._pending and not self._sending:
                 break
             await asyncio.sleep(0.005)
         self._task.cancel()
@@ -62,6 +63,7 @@ class Notifier:
                 self._wake.clear()
                 if not self._pending:
                     continue
+                self._sending = True
                 try:
                     if connection is None or connection.is_closed():
                         connection = await self._connect()
@@ -71,6 +73,8 @@ class Notifier:
                     log.warning("notification not sent; listeners find the events by polling", error=str(error))
                     connection = None
                     await asyncio.sleep(RETRY_AFTER)
+                finally:
+                    self._sending = False
         finally:
             if connection is not None:
                 connection.terminate()

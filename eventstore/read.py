@@ -16,6 +16,7 @@ import msgspec
 
 from domain.event import Event
 from eventstore.codec import decode, sealed_fields
+from eventstore.connection import database_at_hand
 from eventstore.keyring import Keyring
 from eventstore.log import START, Cursor, StoredEvent, class_of
 
@@ -117,7 +118,9 @@ class Recorded:
 async def recorded(rows: Sequence[Any], keyring: Keyring) -> list[Recorded]:
     """Return rows of the log as events, their personal fields opened or marked as erased."""
     stored = [StoredEvent(*row) for row in rows]
-    sealed = {number: fields for number, event in enumerate(stored) if (fields := sealed_fields(event.type, event.data))}
+    sealed = {
+        number: fields for number, event in enumerate(stored) if (fields := sealed_fields(event.type, event.data))
+    }
     if not sealed:
         return [Recorded(event) for event in stored]
     await keyring.load(envelope["key"] for fields in sealed.values() for envelope in fields.values())
@@ -147,7 +150,8 @@ async def read_stream(
     low, high = start, NO_END if end is None else end
     query = READ_STREAM_BACKWARDS if backwards else READ_STREAM
     while low <= high:
-        rows = await pool.fetch(query, class_of(stream), stream, low, high, page)
+        with database_at_hand():
+            rows = await pool.fetch(query, class_of(stream), stream, low, high, page)
         for event in await recorded(rows, keyring):
             yield event
         if len(rows) < page:
@@ -171,7 +175,9 @@ async def read_page(
     found: list[asyncpg.Record] = []
     while True:
         left = limit - len(found)
-        found += await pool.fetch(READ_LOG, after.epoch, after.xid, after.position, wanted, company_id, left, payloads)
+        place = (after.epoch, after.xid, after.position)
+        with database_at_hand():
+            found += await pool.fetch(READ_LOG, *place, wanted, company_id, left, payloads)
         if len(found) >= limit or after.epoch >= current_epoch:
             return found
         after = Cursor(after.epoch + 1, 0, 0)
@@ -180,7 +186,8 @@ async def read_page(
 async def end_of_log(pool: asyncpg.Pool, current_epoch: int) -> Cursor:
     """Return the place of the last event that readers can see."""
     for epoch in range(current_epoch, 0, -1):
-        row = await pool.fetchrow(END_OF_EPOCH, epoch)
+        with database_at_hand():
+            row = await pool.fetchrow(END_OF_EPOCH, epoch)
         if row is not None:
             return Cursor(*row)
     return START

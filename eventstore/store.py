@@ -23,7 +23,15 @@ import msgspec
 from domain.event import Event
 from eventstore import codec, read
 from eventstore.append import Appender, Entry
-from eventstore.connection import DATABASE_ERRORS, Companies, Role, check_log, connect, server_settings
+from eventstore.connection import (
+    DATABASE_ERRORS,
+    Companies,
+    Role,
+    check_log,
+    connect,
+    database_at_hand,
+    server_settings,
+)
 from eventstore.errors import DatabaseUnavailableError, EventStoreError, PayloadTooLargeError
 from eventstore.keyring import Keyring
 from eventstore.listener import Listener
@@ -95,14 +103,15 @@ class EventStore:
             self.epoch = await check_log(connection)
         finally:
             await connection.close()
-        self._pool = await asyncpg.create_pool(
-            self.settings.database_url,
-            min_size=1,
-            max_size=self._pool_size,
-            init=self._check,
-            server_settings=server_settings(self.role, self.companies, self.application),
-            max_inactive_connection_lifetime=60,
-        )
+        with database_at_hand():
+            self._pool = await asyncpg.create_pool(
+                self.settings.database_url,
+                min_size=1,
+                max_size=self._pool_size,
+                init=self._check,
+                server_settings=server_settings(self.role, self.companies, self.application),
+                max_inactive_connection_lifetime=60,
+            )
         self.keyring = Keyring(self.pool, self.settings.master_key, self.settings.previous_master_key)
         try:
             await self.keyring.open()

@@ -8,19 +8,11 @@ from collections.abc import Callable, Sequence
 import asyncpg
 import structlog
 
+from eventstore.errors import DatabaseUnavailableError
 from eventstore.keyring import Keyring
 from eventstore.listener import POLL, Listener
 from eventstore.log import Cursor
-from eventstore.read import PAGE, Recorded, read_page, recorded
-
-BROKEN = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""How a connection breaks under a statement. What the server refuses for another reason is not a broken connection."""
+from eventstore.read import PAGE, Recorded, end_of_log, read_page, recorded
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +20,8 @@ log = structlog.get_logger(__name__)
 class Subscription:
     """An endless asynchronous iterator of batches of events, in the order of the log, none missed, none twice.
 
-    Use as an asynchronous context manager. ``cursor`` is the place after the last batch that was handed out: store it
-    with what the batch led to, and resume from it.
+    Use as an asynchronous context manager. ``cursor`` is a place in the log before which all that is wanted has been
+    handed out: store it with what a batch led to, and resume from it.
     """
 
     def __init__(
@@ -73,19 +65,27 @@ class Subscription:
     async def read(self) -> list[Recorded]:
         """Return what there is after the cursor, at most one page, and move the cursor behind it."""
         try:
-            rows = await read_page(
-                self._pool,
-                self.cursor,
-                self._current_epoch(),
-                categories=None if self._categories is None else sorted(self._categories),
-                company_id=self._company_id,
-                limit=PAGE,
-            )
-        except BROKEN as error:
+            return await self._read()
+        except DatabaseUnavailableError as error:
             log.warning("reading the log was interrupted; going on from the cursor", error=str(error))
             await asyncio.sleep(POLL / 4)
             return []
+
+    async def _read(self) -> list[Recorded]:
+        filtered = self._categories is not None or self._company_id is not None
+        # What is not wanted is passed over once, not at every poll.
+        end = await end_of_log(self._pool, self._current_epoch()) if filtered else self.cursor
+        rows = await read_page(
+            self._pool,
+            self.cursor,
+            self._current_epoch(),
+            categories=None if self._categories is None else sorted(self._categories),
+            company_id=self._company_id,
+            limit=PAGE,
+        )
         batch = await recorded(rows, self._keyring)
         if batch:
             self.cursor = batch[-1].cursor
+        if len(rows) < PAGE:
+            self.cursor = max(self.cursor, end)
         return batch

@@ -101,7 +101,7 @@ async def run_again(
     StateError
         It has not ended yet.
     """
-    before = await _loaded(shell, job_id)
+    before = await _loaded(shell, job_id, actor)
     task_id, attempt = await _link(shell, before, actor, key)
     wish = ScheduleJob(
         run_template_id=before.run_template_id,
@@ -156,7 +156,7 @@ def scoped(actor: Actor, key: str) -> str:
     return f"{actor}|{key}"
 
 
-async def _loaded(shell: Shell, job_id: int) -> Job:
+async def _loaded(shell: Shell, job_id: int, actor: Actor) -> Job:
     state: Job | None = None
     async with available():
         async for recorded in shell.store.read_stream(JOB.stream(job_id)):
@@ -166,6 +166,7 @@ async def _loaded(shell: Shell, job_id: int) -> Job:
         raise NotFoundError(
             f"There is no job {job_id}. `job:list` shows those there are.", field="job_id", code="job_not_found"
         )
+    authorise(actor, ScheduleJob(run_template_id=state.run_template_id), state.company_id)
     if state.state not in (job.FINISHED, job.CANCELLED):
         raise StateError(
             f"Job {job_id} is {state.state}; only one that has ended can be run again. To run its template once more: "

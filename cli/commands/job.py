@@ -20,6 +20,7 @@ STATES = (
 )  # fmt: skip
 """``pending`` is queued, ``failed`` any end but success and warning."""
 
+ORIGIN = ("task_id", "attempt", "retry_of", "labels")
 STREAM = "SELECT s.version FROM streams s WHERE s.stream = $1"
 FIGURES = """
     SELECT count(*) FILTER (WHERE j.outcome IN ('success', 'warning')) AS successful_jobs,
@@ -69,7 +70,9 @@ async def get_job(output: Output, options: Options) -> None:
         found = await reader.row("job.find", number)
         if found is None:
             raise MissingError(await why_missing(reader, number))
-        output.record(typed(found), await reader.zones([found]))
+        # Of a job whose month was archived, the log tells nothing any more.
+        origin = await reader.row("job.origin", number) or dict.fromkeys(ORIGIN)
+        output.record(typed(found) | origin, await reader.zones([found]))
 
 
 @command(option("company_id", type=ID, help="Only jobs of this company."))

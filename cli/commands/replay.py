@@ -20,7 +20,7 @@ from projections.registry import ALL, named
 
 TABLES = """
     SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = %s AND c.relkind = 'r' AND c.relname <> 'projections' ORDER BY c.relname
+     WHERE n.nspname = %s AND c.relkind = 'r' AND c.relname NOT IN ('projections', 'skipped_events') ORDER BY c.relname
 """
 EVENTS = "SELECT max(p.event_time) AS until FROM {}.projections p"
 READ_ONLY = f"{OWNER_OPTIONS} -c default_transaction_read_only=on"

@@ -62,3 +62,10 @@ SELECT q.job_id, q.company_id, q.run_template_id, q.app_id, q.executor, q.priori
        q.state, q.stream_version, q.cancel_requested_at, q.cancel_reason, coalesce(a.version, '') AS app_version
   FROM job_queue q LEFT JOIN application a ON a.id = q.app_id
  WHERE q.job_id = $1::integer
+
+-- name: origin
+-- What the log tells of how a job came about: its task, which attempt it is, the job that it runs again, the labels that its
+-- executor must have. $1: id.
+SELECT (e.data->>'task_id')::integer AS task_id, coalesce((e.data->>'attempt')::integer, 1) AS attempt,
+       (e.data->>'retry_of')::integer AS retry_of, coalesce(e.data->'labels', '[]') AS labels
+  FROM events e WHERE e.stream = 'job-' || $1::integer AND e.version = 1

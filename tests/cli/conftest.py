@@ -13,11 +13,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from cli.main import main
 from tests.cli.life import Life
@@ -103,7 +104,7 @@ class Cli:
 @pytest.fixture
 def cli(
     database: Database, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
-) -> Cli:
+) -> Iterator[Cli]:
     """Return what runs command lines on a fresh database."""
     environment = {
         "DATABASE_URL": database.app_url,
@@ -117,7 +118,9 @@ def cli(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    return Cli(database, capfdbinary.readouterr, environment)
+    yield Cli(database, capfdbinary.readouterr, environment)
+    # A command logs to the standard error of its time, which is closed when the test is over.
+    structlog.reset_defaults()
 
 
 @pytest.fixture

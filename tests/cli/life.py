@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daemons.projector import fold_all
+from domain.event import Event
 from domain.job_events import JobFinished, JobStarted, OutputCaptured
 from eventstore.log import Append
 from eventstore.output import encode_payload, key_owner, place
@@ -23,11 +24,11 @@ class Life:
         self.database = database
         self.offsets: dict[tuple[int, str], int] = {}
 
-    def start(self, job_id: int, company_id: int = 1, template: int = 1) -> None:
+    def start(self, job_id: int, company_id: int = 1, template: int = 1, **fields: Any) -> None:
         """Let a job start."""
         event = JobStarted(
             job_id=job_id, company_id=company_id, run_template_id=template, executor_id="executor@host:1", host="host",
-            started_at=datetime.now(UTC),
+            **{"started_at": datetime.now(UTC), **fields},
         )  # fmt: skip
         self._append(Append(stream=f"job-{job_id}", company_id=company_id, events=[event]))
 
@@ -57,6 +58,10 @@ class Life:
             exit_code=exit_code, finished_at=datetime.now(UTC), command=["/bin/echo", "hello world"], **fields,
         )  # fmt: skip
         self._append(Append(stream=f"job-{job_id}", company_id=company_id, events=[event]))
+
+    def append(self, stream: str, *events: Event, company_id: int | None = 1) -> None:
+        """Let something happen."""
+        self._append(Append(stream=stream, company_id=company_id, events=events))
 
     def fold(self) -> None:
         """Bring the asynchronous read models up to date, as the projector does."""

@@ -13,6 +13,7 @@ from cli.command import option
 from cli.group import load
 from tests.cli.conftest import Cli
 from tests.cli.life import Life
+from tests.cli.owed import opened, this_hour
 
 FOLDERS = [parent.parent / "shared" / "reference" for parent in Path(__file__).resolve().parents]
 REFERENCE = next((folder for folder in FOLDERS if folder.is_dir()), None)
@@ -55,7 +56,8 @@ def test_answers_of_changes_have_the_members_of_the_reference(cli: Cli, template
         "company:create --name B", "company:update 1 --name C", "company:update 1 --name C", "company:remove 2",
         "run-template:create --name T --app_id 1 --company_id 1", "run-template:schedule 1",
         "job:create --runtemplate_id 1 --scheduled now", f"application:import-json --file {path}",
-        f"application:validate-json --file {path}",
+        f"application:validate-json --file {path}", "run-template:update 1 --name U", "run-template:update 1 --name U",
+        "job:delete 1", "queue:truncate --force", "run-template:delete 1", "queue:overview",
     ]  # fmt: skip
     for line in lines:
         words = line.split()
@@ -67,7 +69,8 @@ def test_refusals_have_the_members_of_the_reference(cli: Cli, template: int, tmp
     wrong.write_text('{"name": 1}')
     lines = [
         "company:create --name Acme-Corp --slug acme-corp", "company:get 9", "application:get 9", "job:get 9",
-        "run-template:create --name T --app_id 1 --company_id 1 --interv c --cron x",
+        "run-template:create --name T --app_id 1 --company_id 1 --interv c --cron x", "run-template:update 9 --name X",
+        "task:get 9",
         f"application:validate-json --file {wrong}", "application:validate-json --file /nonexistent",
     ]  # fmt: skip
     for line in lines:
@@ -78,12 +81,14 @@ def test_refusals_have_the_members_of_the_reference(cli: Cli, template: int, tmp
 
 def test_records_have_the_fields_of_the_reference(cli: Cli, template: int, jobs: Life) -> None:
     cli("run-template:schedule", "1")
+    opened(jobs, 1, this_hour())
     jobs.fold()
     definition_alone = {"cmdparams", "deploy", "code", "resultfile", "artifacts", "deffile", "helmchart"}
     for line, name, but in (
         ("company", "company", set()),
         ("run-template", "runtemplate", set()),
         ("job", "job", set()),
+        ("task", "task", set()),
         ("application", "apps", definition_alone),
     ):
         wanted = table(name) - but

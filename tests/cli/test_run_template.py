@@ -35,6 +35,7 @@ def test_texts_are_in_the_language_of_the_user(cli: Cli, definition: Path, monke
 def test_a_definition_is_checked_without_being_imported(cli: Cli, definition: Path) -> None:
     answer = cli.json("application:validate-json", "--file", str(definition))
     assert (answer["status"], answer["file"]) == ("success", str(definition))
+    assert json.loads(Path(answer["schema"]).read_text())["$schema"]
     assert cli.json("application:list") == []
 
 

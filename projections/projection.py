@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 FOLDER = Path(__file__).resolve().parent
+ALL_CLASSES = (0, 99)
 
 
 class Projection(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,8 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
         Tables that it owns.
     types : tuple[str, ...]
         Event types that it folds; empty: all of them.
+    classes : tuple[int, int]
+        First and last class (:mod:`eventstore.log`) of the events that it folds; a rebuild reads no others.
     inline : bool
         Whether it is folded in the appending transaction.
     shared : bool
@@ -38,6 +41,7 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     tables: tuple[str, ...]
     types: tuple[str, ...] = ()
+    classes: tuple[int, int] = ALL_CLASSES
     inline: bool = False
     shared: bool = False
 

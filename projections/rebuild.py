@@ -9,7 +9,7 @@ which must not miss one; the others stand where the projector may have brought t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import psycopg
@@ -17,12 +17,9 @@ from psycopg import sql
 
 from projections.errors import RebuildError, ReplayError
 from projections.install import install
+from projections.lanes import BATCH, OWNER_OPTIONS, Progress, counted_once, fold, fold_in_parallel, lanes_of
 from projections.projection import Projection
 from projections.registry import ALL, named
-
-OWNER_OPTIONS = "-c role=multiflexi_owner -c search_path=multiflexi -c timezone=UTC -c jit=off"
-BATCH = 20_000
-"""Events folded at a time: big batches pay, beyond this they no longer do."""
 
 CAUGHT_UP = 2_000
 """So few events are left to fold that appends may be held off for them."""
@@ -51,9 +48,6 @@ PUT_IN_PLACE = """
            rebuilt_at = excluded.rebuilt_at
 """
 
-Progress = Callable[[int, int], None]
-"""Told events folded so far and an estimate of all."""
-
 
 def rebuild(owner_url: str, name: str | Sequence[str], progress: Progress | None = None, *, batch: int = BATCH) -> int:
     """Build projections anew beside the old ones and swap them.
@@ -63,9 +57,9 @@ def rebuild(owner_url: str, name: str | Sequence[str], progress: Progress | None
     owner_url : str
         PostgreSQL URL of a login that is a member of ``multiflexi_owner``.
     name : str or Sequence[str]
-        Projections to rebuild, in one pass over the log.
+        Projections to rebuild.
     progress : Progress or None
-        Called after each batch.
+        Called after each batch, from several threads, but by one at a time.
     batch : int
         Events folded at a time.
 
@@ -88,7 +82,8 @@ def rebuild(owner_url: str, name: str | Sequence[str], progress: Progress | None
         _drop_leftovers(connection)
         _make_schema(connection, schema, projections)
         try:
-            folded = _fold(connection, projections, progress, batch=batch, stop_below=CAUGHT_UP)
+            lanes = lanes_of(projections)
+            folded = fold_in_parallel(owner_url, schema, lanes, batch=batch, stop_below=CAUGHT_UP, progress=progress)
             folded += _catch_up_and_swap(connection, schema, projections, batch)
         finally:
             if not connection.broken:
@@ -118,7 +113,7 @@ def replay(
     schema : str or None
         Name of the schema; made from the moment unless told.
     progress : Progress or None
-        Called after each batch.
+        Called after each batch, from several threads, but by one at a time.
     batch : int
         Events folded at a time.
 
@@ -144,7 +139,7 @@ def replay(
         except psycopg.errors.DuplicateSchema:
             raise ReplayError(f"Schema {schema} exists. Drop it, or choose another name.") from None
         try:
-            _fold(connection, projections, progress, batch=batch, until=until)
+            fold_in_parallel(owner_url, schema, lanes_of(projections), batch=batch, until=until, progress=progress)
             connection.execute(
                 sql.SQL("GRANT USAGE ON SCHEMA {} TO multiflexi_app, multiflexi_daemon, multiflexi_auditor").format(
                     sql.Identifier(schema)
@@ -193,34 +188,15 @@ def _make_schema(connection: psycopg.Connection, schema: str, projections: Seque
 def _fold(
     connection: psycopg.Connection,
     projections: Sequence[Projection],
-    progress: Progress | None,
     *,
-    batch: int = BATCH,
-    until: datetime | None = None,
+    batch: int,
     alone: bool = False,
     stop_below: int = 1,
 ) -> int:
-    """Fold from where the projections stand until a batch of the newest epoch has less than ``stop_below`` events."""
-    names = [projection.name for projection in projections]
-    row = connection.execute("SELECT last_value FROM event_position").fetchone()
-    estimate = row[0] if row else 0
-    folded = 0
-    while True:
-        row = connection.execute("SELECT project(%s, %s, %s, %s)", (names, batch, until, alone)).fetchone()
-        count = row[0] if row else 0
-        folded += count
-        if progress is not None:
-            progress(folded, max(estimate, folded))
-        if count == 0 or (count < min(stop_below, batch) and _in_newest_epoch(connection, names)):
-            return folded
-
-
-def _in_newest_epoch(connection: psycopg.Connection, names: Sequence[str]) -> bool:
-    row = connection.execute(
-        "SELECT min(p.epoch) = (SELECT max(l.epoch) FROM log_epoch l) FROM projections p WHERE p.name = ANY (%s)",
-        (names,),
-    ).fetchone()
-    return bool(row and row[0])
+    """Fold from where the projections stand, lane by lane; return how many events there were."""
+    lanes = lanes_of(projections)
+    counts = [sum(fold(connection, lane, batch=batch, alone=alone, stop_below=stop_below)) for lane in lanes]
+    return counted_once(lanes, counts)
 
 
 def _catch_up_and_swap(
@@ -237,7 +213,7 @@ def _catch_up_and_swap(
             return folded + rest
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             time.sleep(min(LONGEST_PAUSE, 0.05 * attempt))
-            folded += _fold(connection, projections, None, batch=batch, stop_below=CAUGHT_UP)
+            folded += _fold(connection, projections, batch=batch, stop_below=CAUGHT_UP)
     raise RebuildError(
         f"The new read models could not be put in place: {SWAP_ATTEMPTS} times in a row another session held the old "
         "ones. Nothing was changed. Try again when no long query runs."
@@ -256,8 +232,8 @@ def _fold_the_rest(connection: psycopg.Connection, projections: Sequence[Project
     inline = [projection for projection in projections if projection.inline]
     if inline:
         connection.execute("LOCK TABLE multiflexi.streams IN EXCLUSIVE MODE")
-    folded = _fold(connection, projections, None, batch=batch)
-    return folded + (_fold(connection, inline, None, batch=batch, alone=True) if inline else 0)
+    folded = _fold(connection, projections, batch=batch)
+    return folded + (_fold(connection, inline, batch=batch, alone=True) if inline else 0)
 
 
 def _swap(connection: psycopg.Connection, schema: str, projections: Sequence[Projection]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from eventstore.log import CONFIGURATION, JOB, OUTPUT
 from projections.errors import UnknownProjectionError
 from projections.projection import Projection
 
 COMPANY = Projection(
     name="company",
     version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     tables=("company",),
     types=("CompanyCreated", "CompanyChanged", "CompanyRemoved"),
@@ -15,6 +17,7 @@ COMPANY = Projection(
 APPLICATION = Projection(
     name="application",
     version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     shared=True,
     tables=("application",),
@@ -23,6 +26,7 @@ APPLICATION = Projection(
 RUN_TEMPLATE = Projection(
     name="run_template",
     version=1,
+    classes=(CONFIGURATION, JOB),
     inline=True,
     tables=("run_template", "due"),
     types=("RunTemplateCreated", "RunTemplateChanged", "RunTemplateRemoved", "JobScheduled", "DueSkipped"),
@@ -30,6 +34,7 @@ RUN_TEMPLATE = Projection(
 JOB_QUEUE = Projection(
     name="job_queue",
     version=1,
+    classes=(JOB, JOB),
     inline=True,
     tables=("job_queue",),
     types=("JobScheduled", "JobStarted", "JobCancelRequested", "JobFinished", "JobCancelled"),
@@ -37,6 +42,7 @@ JOB_QUEUE = Projection(
 TASK = Projection(
     name="task",
     version=1,
+    classes=(JOB, JOB),
     inline=True,
     tables=("task",),
     types=("TaskOpened", "TaskFulfilled", "TaskFailed", "TaskMissed", "JobStarted", "JobFinished"),
@@ -44,6 +50,7 @@ TASK = Projection(
 SYSTEM_STATE = Projection(
     name="system_state",
     version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     shared=True,
     tables=("system_state",),
@@ -52,18 +59,26 @@ SYSTEM_STATE = Projection(
 JOB_HISTORY = Projection(
     name="job_history",
     version=1,
+    classes=(JOB, JOB),
     tables=("job",),
     types=("JobScheduled", "JobStarted", "JobFinished", "JobCancelled"),
 )
-JOB_OUTPUT = Projection(name="job_output", version=1, tables=("job_output",), types=("OutputCaptured", "OutputDropped"))
-ARTIFACT = Projection(name="artifact", version=1, tables=("artifact",), types=("JobFinished",))
+JOB_OUTPUT = Projection(
+    name="job_output",
+    version=1,
+    classes=(OUTPUT, OUTPUT),
+    tables=("job_output",),
+    types=("OutputCaptured", "OutputDropped"),
+)
+ARTIFACT = Projection(name="artifact", version=1, classes=(JOB, JOB), tables=("artifact",), types=("JobFinished",))
 DASHBOARD = Projection(
     name="dashboard",
     version=1,
+    classes=(JOB, JOB),
     tables=("dashboard_day", "run_template_outcomes"),
     types=("JobScheduled", "JobFinished", "JobCancelled"),
 )
-AUDIT_TRAIL = Projection(name="audit_trail", version=1, tables=("audit_trail",))
+AUDIT_TRAIL = Projection(name="audit_trail", version=1, classes=(CONFIGURATION, JOB), tables=("audit_trail",))
 
 ALL = (
     COMPANY,

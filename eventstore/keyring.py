@@ -216,8 +216,8 @@ class Keyring:
                 # One that is destroyed at this moment is made once more.
                 await self._make(owner, company_id)
         raise StreamCompanyError(
-            f"The key of {owner} is not that of company {company_id}, for which this session acts. Personal data of one "
-            "company cannot be written by another."
+            f"The key of {owner} is not that of company {company_id}, for which this session acts. Personal data of "
+            "one company cannot be written by another."
         )
 
     async def _make(self, owner: str, company_id: int | None) -> None:

@@ -43,13 +43,12 @@ async def list_tasks(output: Output, options: Options) -> None:
     async with reading() as reader:
         begin, end = await bounds(reader, options)
         found = await reader.rows(
-            "task.page",
+            "task.page_newest" if options.order == "D" else "task.page",
             options.company_id,
             options.runtemplate_id,
             options.state and options.state.lower(),
             begin,
             end,
-            options.order == "D",
             options.limit,
             options.offset,
         )

@@ -43,8 +43,8 @@ SELECT t.id, t.company_id, t.run_template_id, t.window_start, t.window_end, t.de
 SELECT min(q.job_id) FROM job_queue q WHERE q.task_id = $1::integer
 
 -- name: page
--- Tasks by id. $1: company, $2: run template, $3: state, $4 and $5: their windows begin from and before these moments, $6: newest
--- first, $7: at most, $8: skip; NULL does not matter.
+-- Tasks by id. $1: company, $2: run template, $3: state, $4 and $5: their windows begin from and before these moments, $6: at most,
+-- $7: skip; NULL does not matter.
 SELECT t.id, t.company_id, t.run_template_id AS runtemplate_id, t.window_start, t.window_end, t.deadline, t.state,
        t.fulfilled_by_job_id, t.fulfilled_at, t.attempts, t.max_attempts, t.allow_late, t.running_job_id, t.ended_at, t.reason,
        t.opened_at AS created_at, r.name AS runtemplate_name, c.name AS company_name, c.slug AS company_slug
@@ -52,7 +52,18 @@ SELECT t.id, t.company_id, t.run_template_id AS runtemplate_id, t.window_start, 
  WHERE ($1::integer IS NULL OR t.company_id = $1) AND ($2::integer IS NULL OR t.run_template_id = $2)
    AND ($3::text IS NULL OR t.state = $3) AND ($4::timestamptz IS NULL OR t.window_start >= $4)
    AND ($5::timestamptz IS NULL OR t.window_start < $5)
- ORDER BY CASE WHEN $6::boolean THEN -t.id ELSE t.id END LIMIT $7::bigint OFFSET coalesce($8::bigint, 0)
+ ORDER BY t.id LIMIT $6::bigint OFFSET coalesce($7::bigint, 0)
+
+-- name: page_newest
+-- Tasks by id, the newest first; parameters as those of page.
+SELECT t.id, t.company_id, t.run_template_id AS runtemplate_id, t.window_start, t.window_end, t.deadline, t.state,
+       t.fulfilled_by_job_id, t.fulfilled_at, t.attempts, t.max_attempts, t.allow_late, t.running_job_id, t.ended_at, t.reason,
+       t.opened_at AS created_at, r.name AS runtemplate_name, c.name AS company_name, c.slug AS company_slug
+  FROM task t LEFT JOIN run_template r ON r.id = t.run_template_id LEFT JOIN company c ON c.id = t.company_id
+ WHERE ($1::integer IS NULL OR t.company_id = $1) AND ($2::integer IS NULL OR t.run_template_id = $2)
+   AND ($3::text IS NULL OR t.state = $3) AND ($4::timestamptz IS NULL OR t.window_start >= $4)
+   AND ($5::timestamptz IS NULL OR t.window_start < $5)
+ ORDER BY t.id DESC LIMIT $6::bigint OFFSET coalesce($7::bigint, 0)
 
 -- name: jobs
 -- The attempts of a task, as they stand in the history. $1: task id. Which attempt a job is, only the log tells.

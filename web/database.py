@@ -47,9 +47,10 @@ AWAY = (
     asyncpg.UndefinedTableError,
     asyncpg.InvalidSchemaNameError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
-"""What is raised while the database is down, restarts, has moved, or has no read models yet."""
+"""What is raised while the database is down, restarts, takes no connections, has moved, or has no read models yet."""
 
 FOR_ADMINISTRATORS = (LogMovedError, MasterKeyError, SettingsError, UnsupportedDatabaseError)
 """Errors whose message says what an administrator has to do."""

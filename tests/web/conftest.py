@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
+from psycopg import sql
 
 from eventstore.settings import Settings
 from tests.testbed.postgres import Database
@@ -62,6 +64,27 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
         app.state.site.hub.close()
         server.should_exit = True
         await task
+
+
+@asynccontextmanager
+async def away(installation: Installation) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Take the database away from everybody who is connected; what is yielded brings it back."""
+    database = installation.database
+    server = database.superuser_url.replace(f"/{database.name}", "/postgres")
+
+    def let_in(allowed: bool) -> None:
+        name = sql.Identifier(database.name)
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(name, sql.Literal(allowed)))
+            if not allowed:
+                ending = "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = %s"
+                connection.execute(ending, (database.name,))
+
+    await asyncio.to_thread(let_in, False)
+    try:
+        yield lambda: asyncio.to_thread(let_in, True)
+    finally:
+        await asyncio.to_thread(let_in, True)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from tests.testbed.components import needs
-from tests.web.conftest import Browser
+from tests.web.conftest import Browser, away
 from tests.web.seeding import Installation, sign_of_life
 from tests.web.test_web_pages import small_world
 
@@ -208,6 +208,23 @@ async def test_pages_fit_and_are_accessible(
         found = await Axe().run(page)
         assert [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]] == [], path
         await page.context.close()
+
+
+async def test_an_open_page_tells_that_the_database_is_away_and_goes_on(
+    installation: Installation, browser: Browser
+) -> None:
+    company, application, template = await small_world(installation)
+    await installation.project()
+    page = await browser.open("/")
+    notice = page.locator("[data-database-away]")
+    assert await notice.is_hidden()
+    async with away(installation) as come_back:
+        await notice.wait_for()
+        await come_back()
+        await notice.wait_for(state="hidden")
+    job = await installation.schedule(company, application, template)
+    await installation.project()
+    await shows(page, f"#{job}", "[data-part=recent]")
 
 
 async def test_pages_work_without_scripts(installation: Installation, browser: Browser) -> None:

@@ -8,7 +8,7 @@ import re
 import httpx
 import pytest
 
-from tests.web.conftest import Served, serving
+from tests.web.conftest import Served, away, serving
 from tests.web.seeding import Installation, sign_of_life
 
 
@@ -240,20 +240,6 @@ async def test_a_form_without_its_token_is_refused(installation: Installation, s
 
 async def test_without_database_a_page_says_so_and_goes_on_when_it_is_back(installation: Installation) -> None:
     """The database is away before the program starts, comes, goes, and comes again; nothing is restarted."""
-    database = installation.database
-    await installation.store.__aexit__(None, None, None)
-    rename = "ALTER DATABASE {} RENAME TO {}"
-    superuser = database.superuser_url.replace(f"/{database.name}", "/postgres")
-
-    async def move(old: str, new: str) -> None:
-        import psycopg
-        from psycopg import sql
-
-        with psycopg.connect(superuser, autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = %s", (old,)
-            )
-            connection.execute(sql.SQL(rename).format(sql.Identifier(old), sql.Identifier(new)))
 
     async def status_becomes(client: httpx.AsyncClient, wanted: int) -> httpx.Response:
         for _ in range(200):
@@ -264,19 +250,16 @@ async def test_without_database_a_page_says_so_and_goes_on_when_it_is_back(insta
             await asyncio.sleep(0.05)
         raise AssertionError(f"never {wanted}")
 
-    away = database.name + "_away"
-    await move(database.name, away)
-    async with serving(installation.settings) as served, served.client() as client:
+    async with away(installation) as come_back, serving(installation.settings) as served, served.client() as client:
         page = await status_becomes(client, 503)
         assert page.headers["retry-after"] == "2"
         assert 'http-equiv="refresh"' in page.text
         problem = await client.get("/dashboard.json")
         assert problem.headers["content-type"].startswith("application/problem+json")
         assert (await client.get("/health")).json()["status"] == "unavailable"
-        await move(away, database.name)
+        await come_back()
         await status_becomes(client, 200)
-        await move(database.name, away)
-        await status_becomes(client, 503)
-        await move(away, database.name)
-        await status_becomes(client, 200)
-    await installation.store.__aenter__()
+        async with away(installation) as come_back_again:
+            await status_becomes(client, 503)
+            await come_back_again()
+            await status_becomes(client, 200)

@@ -1,8 +1,7 @@
 """Append events: one round trip, one transaction, group commit.
 
-While appends are under way, those that arrive meanwhile wait for the next transaction and share it. A second lane takes
-turns with the first when enough callers wait: one transaction is being prepared while the other is being made durable.
-The database judges each request by itself, so one caller's conflict is not another's.
+While appends are under way, those that arrive meanwhile wait for the next transaction and share it. The database judges
+each request by itself, so one caller's conflict is not another's.
 """
 
 from __future__ import annotations
@@ -15,27 +14,25 @@ import asyncpg
 
 from eventstore.connection import DATABASE_ERRORS, READ_ONLY
 from eventstore.errors import DatabaseUnavailableError, EventStoreError, UniqueError
-from eventstore.lane import ANYTHING, NEW, NEXT, Entry, Lane, Request
-from eventstore.log import Append, Appended, category_of
+from eventstore.log import Append, Appended
+from eventstore.request import Answer, Entry, Request
+from eventstore.sender import Sender
 
 MAX_GROUP = 512
-"""Most entries that share a transaction; a larger request goes alone."""
-
-LANES = 2
-"""Transactions that are under way at a time."""
-
-WORTH_A_LANE = 4
-"""Requests that must wait before a second transaction starts beside one that is under way."""
+"""Most events that share a transaction; a larger request goes alone."""
 
 ATTEMPTS = 10
 """How often a transaction that lost a race with another is tried again."""
+
+ONE_AT_FAULT = ("22", "23", "42")
+"""Classes of errors for which one request of a group is to blame: its data, what must be unique, its rights."""
 
 NOTIFY_EVERY = 0.005
 """Seconds between notifications: the first goes out at once, what follows within this time goes together."""
 
 
 class Appender:
-    """Sends requests to the database in groups, each in one transaction, on connections of its own.
+    """Sends requests to the database in groups, one transaction at a time, on a connection of its own.
 
     Parameters
     ----------
@@ -53,154 +50,121 @@ class Appender:
         inline: Mapping[str, Sequence[str]],
         notify: Callable[[set[str]], None],
     ) -> None:
-        self._inline = inline
+        self._sender = Sender(connect, inline)
         self._notify = notify
-        self._idle = [Lane(connect, inline) for _ in range(LANES)]
-        self._busy: dict[Lane, list[Request]] = {}
         self._waiting: list[Request] = []
-        self._pumping = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._busy = False
+        self._crowded = False
+        self._flusher: asyncio.Task[None] | None = None
         self._categories: set[str] = set()
         self._notifying: asyncio.TimerHandle | None = None
 
     async def append(self, entries: list[Entry], key: str | None, fingerprint: bytes | None) -> list[Appended]:
         """Append the entries as a whole; see :meth:`eventstore.store.EventStore.append_all`."""
-        request = Request(entries, key, fingerprint, self._kind(entries, key))
-        if not self._busy and not self._waiting:
-            await self._run(self._take_lane([request]), [request])
-            answer = request.answer
-            assert answer is not None
-            if isinstance(answer, EventStoreError):
-                raise answer
-            return answer
-        request.future = asyncio.get_running_loop().create_future()
-        self._waiting.append(request)
-        self._pump_soon()
-        return await request.future
+        request = Request(entries, key, fingerprint, key is None and self._sender.simple(entries))
+        if self._busy or self._crowded:
+            request.future = asyncio.get_running_loop().create_future()
+            self._waiting.append(request)
+            if not self._busy:
+                self._start_flusher()
+            return await request.future
+        self._busy = True
+        try:
+            await self._send([request])
+        finally:
+            self._busy = False
+            if self._waiting:
+                self._start_flusher()
+        answer = request.answer
+        assert answer is not None
+        if isinstance(answer, EventStoreError):
+            raise answer
+        return answer
 
     async def close(self) -> None:
-        """Finish what is under way and close the connections."""
-        while self._tasks or self._waiting:
-            await asyncio.sleep(0)
-            await asyncio.gather(*self._tasks)
+        """Finish what is under way and close the connection."""
+        if self._flusher is not None:
+            await self._flusher
         self._tell()
-        for lane in self._idle:
-            await lane.close()
+        await self._sender.close()
 
-    def _kind(self, entries: list[Entry], key: str | None) -> int:
-        if key is None and len(entries) == 1:
-            entry = entries[0]
-            if len(entry.types) == 1 and entry.expected >= 0 and not self._inline.get(entry.types[0]):
-                return NEXT if entry.expected else NEW
-        return ANYTHING
+    def _start_flusher(self) -> None:
+        self._busy = True
+        self._flusher = asyncio.create_task(self._flush(), name="group commit")
 
-    def _pump_soon(self) -> None:
-        """Let all who are ready to run come first: they may have something to append, too."""
-        if not self._pumping:
-            self._pumping = True
-            asyncio.get_running_loop().call_soon(self._pump)
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                group = self._take_group()
+                self._crowded = len(group) > 1
+                await self._send(group)
+                # Whom this woke may have something to append, too.
+                await asyncio.sleep(0)
+            self._crowded = False
+        finally:
+            self._busy = False
 
-    def _pump(self) -> None:
-        """Start as many transactions as lanes are idle and worth it."""
-        self._pumping = False
-        while self._waiting and self._idle:
-            under_way = sum(len(group) for group in self._busy.values())
-            if under_way and len(self._waiting) < max(WORTH_A_LANE, min(under_way // 2, 32)):
-                return
-            share = len(self._waiting)
-            if len(self._idle) > 1 and share >= 2 * WORTH_A_LANE:
-                share = (share + 1) // 2
-            group = self._take_group(share)
-            if not group:
-                return
-            task = asyncio.create_task(self._run(self._take_lane(group), group), name="group commit")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _take_group(self) -> list[Request]:
+        """Take the requests that may share a transaction.
 
-    def _take_lane(self, group: list[Request]) -> Lane:
-        lane = self._idle.pop()
-        self._busy[lane] = group
-        return lane
-
-    def _take_group(self, share: int) -> list[Request]:
-        """Take up to ``share`` waiting requests that may share a transaction.
-
-        They are of one kind, or the first is of any kind. No stream and no key stands in them twice, none is under way,
-        and none overtakes an earlier request.
+        Nothing is touched twice, and no request overtakes an earlier one that touches the same.
         """
         group: list[Request] = []
         later: list[Request] = []
-        streams = {entry.stream for busy in self._busy.values() for request in busy for entry in request.entries}
-        keys = {request.key for busy in self._busy.values() for request in busy}
-        keys.discard(None)
+        touched: set[str] = set()
         size = 0
-        for request in self._waiting:
-            touched = [entry.stream for entry in request.entries]
-            if (
-                len(group) >= share
-                or (group and size + len(touched) > MAX_GROUP)
-                or (group and group[0].kind not in (ANYTHING, request.kind))
-                or not streams.isdisjoint(touched)
-                or request.key in keys
-            ):
-                later.append(request)
-            else:
+        for place, request in enumerate(self._waiting):
+            if group and size + request.size > MAX_GROUP:
+                later += self._waiting[place:]
+                break
+            if touched.isdisjoint(request.touched):
                 group.append(request)
-                size += len(touched)
-            streams.update(touched)
-            if request.key is not None:
-                keys.add(request.key)
+                size += request.size
+            else:
+                later.append(request)
+            touched.update(request.touched)
         self._waiting = later
         return group
 
-    async def _run(self, lane: Lane, group: list[Request]) -> None:
-        try:
-            await self._send(lane, group)
-        finally:
-            del self._busy[lane]
-            self._idle.append(lane)
-            if self._waiting:
-                self._pump_soon()
-
-    async def _send(self, lane: Lane, group: list[Request]) -> None:
+    async def _send(self, group: list[Request]) -> None:
         for attempt in range(ATTEMPTS):
             try:
-                await self._send_once(lane, group)
+                left_out = self._settle(group, await self._sender.send(group))
+                if left_out:
+                    await self._send(left_out)
                 return
             except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
                 if attempt == ATTEMPTS - 1:
                     fail(group, EventStoreError(f"The append lost {ATTEMPTS} races in a row: {error}. Try again."))
                     return
                 await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))  # noqa: S311 (no secret)
-            except asyncpg.UniqueViolationError as error:
-                if len(group) == 1:
-                    fail(group, UniqueError(error.constraint_name or "", error.detail or ""))
-                    return
-                for request in group:
-                    await self._send(lane, [request])
-                return
             except (*DATABASE_ERRORS, EventStoreError) as error:
-                fail(group, translate(error))
+                if len(group) > 1 and getattr(error, "sqlstate", "")[:2] in ONE_AT_FAULT:
+                    for request in group:
+                        await self._send([request])
+                else:
+                    fail(group, translate(error))
                 return
             except BaseException as error:
                 fail(group, EventStoreError(f"The append was interrupted: {type(error).__name__}."))
                 raise
 
-    async def _send_once(self, lane: Lane, group: list[Request]) -> None:
+    def _settle(self, group: list[Request], answers: Sequence[Answer | None]) -> list[Request]:
+        """Hand over what the requests came to; return those that were left out."""
         left_out: list[Request] = []
-        for request, answer in zip(group, await lane.send(group), strict=True):
+        categories = self._categories
+        for request, answer in zip(group, answers, strict=True):
             if answer is None:
-                request.kind = ANYTHING
+                request.simple = False
                 left_out.append(request)
                 continue
             request.settle(answer)
             for entry in request.entries:
-                if entry.types:
-                    self._categories.add(category_of(entry.stream))
-        if self._notifying is None and self._categories:
+                if entry[4]:
+                    categories.add(entry[0].partition("-")[0])
+        if categories and self._notifying is None:
             self._tell()
-        if left_out:
-            await self._send(lane, left_out)
+        return left_out
 
     def _tell(self) -> None:
         """Pass on the categories that were appended to, and hold back for a moment those that follow."""
@@ -217,10 +181,12 @@ def fail(group: list[Request], error: EventStoreError) -> None:
         request.settle(error)
 
 
-def translate(error: Exception) -> EventStoreError:
+def translate(error: Exception) -> EventStoreError:  # noqa: PLR0911 (one answer for each error)
     """Return an error of the database in the words of the event store."""
     if isinstance(error, EventStoreError):
         return error
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return UniqueError(error.constraint_name or "", error.detail or "")
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return DatabaseUnavailableError(READ_ONLY)
     if isinstance(error, asyncpg.DiskFullError):

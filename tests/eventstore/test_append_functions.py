@@ -15,8 +15,8 @@ from domain.event import Event
 from domain.job_events import JobCancelled, OutputCaptured
 from eventstore.append import guard
 from eventstore.errors import ConcurrencyError, EventStoreError, IdempotencyKeyError, StreamCompanyError
-from eventstore.lane import BATCH, NEW_EVENT, NEXT_EVENT
 from eventstore.log import ANY, NO_STREAM, Append, Appended
+from eventstore.sender import BATCH, NEW_EVENT, NEXT_EVENT
 from eventstore.store import EventStore
 from tests.testbed.postgres import Database
 from tests.testbed.stores import open_store, raw_connection, settings_of, wait_until
@@ -128,6 +128,12 @@ async def test_a_conflict_is_one_callers_alone(store: EventStore) -> None:
     outcomes = await together(store, *(one(f"job-{number}", 3) for number in (90, 91, 92)))
     assert [outcome.found for outcome in outcomes if isinstance(outcome, ConcurrencyError)] == [0, 0, 0]
     await expect_chain(store)
+
+
+async def test_data_that_the_database_refuses_is_one_callers_alone(store: EventStore) -> None:
+    outcomes = await together(store, *(one(f"job-{n}", ANY, event(n, "nul \0" if n == 3 else "")) for n in range(9)))
+    assert [type(outcome) for outcome in outcomes] == [EventStoreError if n == 3 else Appended for n in range(9)]
+    assert await expect_chain(store) == 8
 
 
 async def test_a_request_is_appended_as_a_whole_or_not_at_all(store: EventStore) -> None:
@@ -243,7 +249,7 @@ async def test_no_transaction_appends_after_one_that_began_later(
         await connection.fetchval("SELECT pg_current_xact_id()")
         await store.append(one("job-1", 1))
         if expected == 1:
-            row = await connection.fetchrow(NEXT_EVENT, epoch, "job-1", 2, 7, "JobCancelled", "{}", META, None, 2)
+            row = await connection.fetchrow(NEXT_EVENT, epoch, "job-1", 2, 7, "JobCancelled", "{}", META, 2)
             assert row is None
         with pytest.raises(asyncpg.SerializationError):
             await connection.fetch(BATCH, *arguments("job-1", ANY if expected == ANY else 2))
@@ -267,7 +273,7 @@ async def test_of_two_at_once_the_second_sees_what_the_first_did(
     async with raw_connection(database) as (connection, epoch):
         transaction = connection.transaction()
         await transaction.start()
-        common = (epoch, "job-1", 2, 7, "JobCancelled", "{}", META, None)
+        common = (epoch, "job-1", 2, 7, "JobCancelled", "{}", META)
         if expected == NO_STREAM:
             assert await connection.fetchrow(NEW_EVENT, *common)
         else:

@@ -28,6 +28,9 @@ LOCK_TIMEOUT = "500ms"
 """How long a swap waits for readers of the old tables, while appends wait for it. Shorter than PostgreSQL's
 ``deadlock_timeout``: of two that wait for each other, the swap gives way."""
 
+WRITERS_TIMEOUT = 10.0
+"""Seconds that a replay waits for transactions that had begun before it and may still append."""
+
 SWAP_ATTEMPTS = 30
 LONGEST_PAUSE = 2.0
 """Seconds between two attempts, once there have been many."""
@@ -125,7 +128,7 @@ def replay(
     Raises
     ------
     ReplayError
-        The moment has no time zone, or the schema exists.
+        The moment has no time zone, the schema exists, or another transaction hides the end of the log.
     """
     if until.tzinfo is None:
         raise ReplayError(
@@ -134,6 +137,7 @@ def replay(
     projections = [named(name) for name in names] if names else list(ALL)
     schema = schema or f"replay_{until.astimezone().strftime('%Y%m%dt%H%M%S')}_{time.time_ns() // 1000 % 1_000_000:06d}"
     with psycopg.connect(owner_url, autocommit=True, options=OWNER_OPTIONS) as connection:
+        _wait_for_writers(connection)
         try:
             _make_schema(connection, schema, projections)
         except psycopg.errors.DuplicateSchema:
@@ -150,6 +154,20 @@ def replay(
                 _drop_schema(connection, schema)
             raise
     return schema
+
+
+def _wait_for_writers(connection: psycopg.Connection) -> None:
+    """Wait until all that is committed may be read: until no transaction runs that had begun before now."""
+    now = connection.execute("SELECT pg_current_xact_id()").fetchone()
+    assert now is not None
+    give_up = time.monotonic() + WRITERS_TIMEOUT
+    while connection.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) < %s::xid8", now).fetchone() == (True,):
+        if time.monotonic() > give_up:
+            raise ReplayError(
+                "A transaction that has been running for long may still append events of that time: "
+                "`multiflexi-cli status` names it. End it, or try again when it has ended."
+            )
+        time.sleep(0.02)
 
 
 def drop_replay(owner_url: str, schema: str) -> None:

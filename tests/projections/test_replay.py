@@ -10,6 +10,7 @@ import pytest
 from eventstore.log import Append
 from projections.errors import ReplayError
 from projections.rebuild import drop_replay, replay
+from projections.registry import COMPANY
 from tests.projections.rows import rows_of
 from tests.testbed.events import company_created
 from tests.testbed.postgres import Database
@@ -29,7 +30,7 @@ async def test_replay_waits_for_a_transaction_that_hides_the_end_of_the_log(data
         assert not done
         await transaction.commit()
         await replaying
-    assert [row["id"] for row in rows_of(database, "replay_end")["company"]] == [1]
+    assert [row["id"] for row in rows_of(database, "replay_end", (COMPANY,))["company"]] == [1]
     drop_replay(database.owner_url, "replay_end")
 
 

@@ -65,13 +65,13 @@ class Demo(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    company_id, run_template_id, job_id : int
-        The demo company, its template, and the job that was started.
+    company_id, run_template_id, job_id : int or None
+        The demo company, its template, and the job that was started; None if somebody has removed the demo.
     """
 
-    company_id: int
-    run_template_id: int
-    job_id: int
+    company_id: int | None
+    run_template_id: int | None
+    job_id: int | None
 
 
 class Launcher:
@@ -129,8 +129,8 @@ class Launcher:
                 self._lock.tell(json.dumps({"process": os.getpid(), "address": address}))
                 demo = await self._demo()
                 say(f"MultiFlexi is ready at {address}")
-                if demo is not None:
-                    await self._show(demo)
+                if demo is not None and demo.job_id is not None:
+                    await self._show(demo.job_id)
                 say(f"Ctrl-C stops it. Logs: {self.folder / 'log'}   Commands: .venv/bin/multiflexi-cli --help")
                 await supervisor.until_stopped()
             say("Stopped. The data is kept; `make run` continues with it.")
@@ -167,7 +167,7 @@ class Launcher:
 
     async def _demo(self) -> Demo | None:
         """Make the demo company and start its first job; without them MultiFlexi runs all the same."""
-        process = await self._call("demo:create", "--format", "json", stdout=asyncio.subprocess.PIPE)
+        process = await self._call("demo:create", "--start", "--format", "json", stdout=asyncio.subprocess.PIPE)
         answer, errors = await _finished(process)
         try:
             return msgspec.json.decode(answer, type=Demo)
@@ -175,10 +175,10 @@ class Launcher:
             say(f"The demo data could not be made (exit code {process.returncode}): {_reason(answer, errors)}")
             return None
 
-    async def _show(self, demo: Demo) -> None:
-        """Show the output of the first job as it comes."""
-        say(f"The first job, number {demo.job_id}:")
-        process = await self._call("job:watch", "--id", str(demo.job_id), stdout=None)
+    async def _show(self, job_id: int) -> None:
+        """Show the output of the first job of this run as it comes."""
+        say(f"The first job, number {job_id}:")
+        process = await self._call("job:watch", "--id", str(job_id), stdout=None)
         _, errors = await _finished(process)
         if errors:
             say(errors.decode(errors="replace").strip())

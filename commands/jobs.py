@@ -12,6 +12,7 @@ from commands.facts import Row, present
 from commands.preparing import Desk, Executes, Outcome, Prepared, filled, fresh_id, guard
 from domain.aggregates import RUN_TEMPLATE
 from domain.errors import StateError
+from domain.event import UNSET
 from domain.job import CancelJob, JobCommand, RequestCancel, ScheduleJob
 
 AD_HOC_SOURCES = ("cli", "web", "api")
@@ -34,6 +35,8 @@ async def prepare_schedule(desk: Desk, command: ScheduleJob) -> Prepared:
             wish,
             now=desk.now,
             company_id=company_id,
+            priority=(template.get("priority") or 0) if command.priority is UNSET else command.priority,
+            labels=_labels(template) if command.labels is UNSET else command.labels,
             application_id=template["application_id"],
             application_version=template["application_version"] or "",
             launched_by=str(desk.actor),
@@ -89,6 +92,11 @@ def _check_enabled(template: Row) -> None:
             field="application_id",
             code="application_disabled",
         )
+
+
+def _labels(template: Row) -> list[str]:
+    text = template.get("labels")
+    return msgspec.json.decode(text, type=list[str]) if text else []
 
 
 def _schedule_type(desk: Desk, command: ScheduleJob) -> str:

@@ -24,7 +24,8 @@ SELECT a.id FROM application a WHERE a.uuid = $1::text AND a.removed_at IS NULL
 
 -- name: run_template
 -- One run template with its company and its application, also one that was removed. $1: id.
-SELECT t.id, t.company_id, t.app_id AS application_id, t.executor, t.removed_at IS NOT NULL AS removed, t.stream_version,
+SELECT t.id, t.company_id, t.app_id AS application_id, t.executor, (t.document->>'priority')::integer AS priority,
+       t.document->>'labels' AS labels, t.removed_at IS NOT NULL AS removed, t.stream_version,
        c.time_zone, c.enabled AND c.removed_at IS NULL AS company_enabled, c.stream_version AS company_version,
        a.name AS application_name, a.version AS application_version,
        coalesce(a.enabled AND a.removed_at IS NULL, false) AS application_enabled

@@ -40,7 +40,7 @@ from domain.job_events import (
     JobScheduled,
     JobStarted,
 )
-from domain.run_template_fields import EXECUTORS, executor, priority
+from domain.run_template_fields import EXECUTORS, executor, labels, priority
 
 QUEUED, RUNNING, FINISHED, CANCELLED = "queued", "running", "finished", "cancelled"
 OUTCOMES = ("success", "warning", "failure", "not_found", "killed", "timeout", "lost", "cancelled")
@@ -81,8 +81,9 @@ class ScheduleJob(JobCommand, frozen=True, kw_only=True):
     """Put a job of a run template into the queue.
 
     ``not_before`` is the moment from which it may start (None: at once), ``environment`` holds one-off values of this
-    job alone, ``executor`` is that of the template unless given. ``due`` and ``next_due`` are for the scheduler: the
-    due time that the job fulfils and the one after it. The executor of the command gives the rest.
+    job alone, ``executor``, ``priority`` and ``labels`` are those of the template unless given. ``due`` and
+    ``next_due`` are for the scheduler: the due time that the job fulfils and the one after it. The executor of the
+    command gives the rest.
     """
 
     creates: ClassVar[bool] = True
@@ -91,7 +92,8 @@ class ScheduleJob(JobCommand, frozen=True, kw_only=True):
     not_before: datetime | None = None
     environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     executor: str | None = None
-    priority: int = 0
+    priority: int | Unset = UNSET
+    labels: list[str] | Unset = UNSET
     schedule_type: str = ""
     due: datetime | None = None
     next_due: datetime | Unset | None = UNSET
@@ -234,7 +236,8 @@ def _schedule(state: Job | None, command: ScheduleJob) -> list[JobEvent]:
             due=None if command.due is None else moment(command.due, "due"),
             next_due=command.next_due,
             executor=executor(command.executor or EXECUTORS[0]),
-            priority=priority(command.priority),
+            priority=0 if command.priority is UNSET else priority(command.priority),
+            labels=[] if command.labels is UNSET else labels(command.labels),
             environment=checks.environment(command.environment),
             launched_by=command.launched_by or "system",
             task_id=command.task_id,

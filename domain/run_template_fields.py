@@ -78,8 +78,9 @@ def _one_of(field: str, options: tuple[str, ...]) -> Callable[[str], str]:
     return lambda value: checks.one_of(value, field, options)
 
 
-def _labels(labels: list[str]) -> list[str]:
-    cleaned = list(dict.fromkeys(label.strip() for label in labels))
+def labels(wanted: list[str]) -> list[str]:
+    """Return labels, each once."""
+    cleaned = list(dict.fromkeys(label.strip() for label in wanted))
     if len(cleaned) > MOST_LABELS:
         raise ValidationError(f"There are more than {MOST_LABELS} labels.", field="labels", code="too_many")
     for label in cleaned:
@@ -126,7 +127,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "executor": executor,
     "priority": priority,
     "max_parallel": checks.most_at_once,
-    "labels": _labels,
+    "labels": labels,
     "limits": _limits,
     "run_as": _run_as,
     "deadline_offset": _deadline,

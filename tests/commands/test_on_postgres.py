@@ -22,7 +22,7 @@ from daemons.projector import fold_all
 from domain.application import ImportApplication, RemoveApplication
 from domain.company import ChangeCompany, CreateCompany, RemoveCompany
 from domain.errors import DomainError, NotFoundError, StateError, TakenError
-from domain.job import CancelJob, FinishJob, StartJob
+from domain.job import CancelJob, FinishJob, ScheduleJob, StartJob
 from domain.run_template import ChangeRunTemplate, CreateRunTemplate, RemoveRunTemplate
 from eventstore.errors import DatabaseUnavailableError
 from eventstore.log import Cursor
@@ -240,3 +240,14 @@ async def test_a_database_that_is_gone_is_told(postgres: Server, database: Datab
             for command in (ChangeCompany(company_id=1, name="X"), CreateCompany(name="Beta")):
                 with pytest.raises(DatabaseUnavailableError, match="cannot be reached"):
                     await shell.execute(command, SYSTEM)
+
+
+async def test_a_job_put_in_by_hand_has_the_labels_and_the_priority_of_its_template(
+    store: EventStore, shell: Shell
+) -> None:
+    company_id = (await shell.execute(CreateCompany(name="Acme"), SYSTEM)).id
+    template = await a_template(shell, company_id, labels=["gpu"], priority=7)
+    as_the_template = await jobs.schedule(shell, template, SYSTEM)
+    otherwise = await shell.execute(ScheduleJob(run_template_id=template, labels=[], priority=1), SYSTEM)
+    rows = await store.pool.fetch("SELECT job_id, labels, priority FROM job_queue ORDER BY job_id")
+    assert [tuple(row) for row in rows] == [(as_the_template.id, '["gpu"]', 7), (otherwise.id, "[]", 1)]

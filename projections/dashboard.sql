@@ -49,7 +49,7 @@ BEGIN
     INSERT INTO run_template_outcomes AS t (run_template_id, company_id, succeeded, failed)
     SELECT e.run_template_id::integer, min(e.company_id),
            count(*) FILTER (WHERE e.outcome IN ('success', 'warning')),
-           count(*) FILTER (WHERE e.outcome NOT IN ('success', 'warning'))
+           count(*) FILTER (WHERE e.outcome NOT IN ('success', 'warning', 'cancelled'))
       FROM ended e
      WHERE e.type = 'JobFinished'
      GROUP BY e.run_template_id

@@ -12,7 +12,7 @@ SELECT j.id, j.company_id, j.runtemplate_id, j.app_id, j.state, j.outcome, j.exi
   LEFT JOIN application a ON a.id = j.app_id
  WHERE ($1::integer IS NULL OR j.company_id = $1) AND ($2::integer IS NULL OR j.runtemplate_id = $2)
    AND ($3::text IS NULL OR j.state = $3 OR j.outcome = $3
-        OR $3 = 'failed' AND j.outcome NOT IN ('success', 'warning') OR $3 = 'pending' AND j.state = 'queued')
+        OR $3 = 'failed' AND j.outcome NOT IN ('success', 'warning', 'cancelled') OR $3 = 'pending' AND j.state = 'queued')
    AND ($4::integer IS NULL OR j.id < $4)
  ORDER BY j.id DESC LIMIT $5::bigint OFFSET coalesce($6::bigint, 0)
 
@@ -29,7 +29,7 @@ SELECT j.id, j.company_id, j.runtemplate_id, j.app_id, j.state, j.outcome, j.exi
   LEFT JOIN application a ON a.id = j.app_id
  WHERE ($1::integer IS NULL OR j.company_id = $1) AND ($2::integer IS NULL OR j.runtemplate_id = $2)
    AND ($3::text IS NULL OR j.state = $3 OR j.outcome = $3
-        OR $3 = 'failed' AND j.outcome NOT IN ('success', 'warning') OR $3 = 'pending' AND j.state = 'queued')
+        OR $3 = 'failed' AND j.outcome NOT IN ('success', 'warning', 'cancelled') OR $3 = 'pending' AND j.state = 'queued')
    AND ($4::integer IS NULL OR j.id > $4)
  ORDER BY j.id LIMIT $5::bigint OFFSET coalesce($6::bigint, 0)
 

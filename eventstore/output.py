@@ -21,6 +21,7 @@ from domain.job_events import OutputCaptured
 from eventstore.errors import EventStoreError
 from eventstore.keyring import DataKey, Keyring
 from eventstore.master_key import NONCE
+from eventstore.read import read_stream
 
 if TYPE_CHECKING:
     from eventstore.store import EventStore
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 PLAIN, COMPRESSED = b"\x02", b"\x01"
 WORTH_COMPRESSING = 128
 """Bytes from which compression pays."""
+
+PAGE = 64
+"""Events read at a time: with payloads of up to a mebibyte, a bound to what a reader holds."""
 
 MAX_CHUNK = 64 * 1024 * 1024
 KEY_BYTES = 8
@@ -115,7 +119,8 @@ def decode_payload(keyring: Keyring, where: bytes, payload: bytes, largest: int 
 
 async def read_output(store: EventStore, job_id: int, *, after_version: int = 0) -> AsyncIterator[OutputChunk]:
     """Yield the output of a job in the order it was captured, after a version of its output stream."""
-    async for recorded in store.read_stream(f"output-{job_id}", start=after_version + 1):
+    stream = f"output-{job_id}"
+    async for recorded in read_stream(store.pool, store.keyring, stream, start=after_version + 1, page=PAGE):
         event = recorded.event
         if not isinstance(event, OutputCaptured):
             continue

@@ -101,21 +101,18 @@ def encode(event: Event) -> str:
     return _encoder.encode(event).decode()
 
 
-def encode_personal(event: Event, seal: Callable[[str, str, str], dict[str, Any]]) -> str:
-    """Return the JSON text of an event, its personal fields sealed.
+def encode_personal(event: Event, sealed: Mapping[str, Any]) -> str:
+    """Return the JSON text of an event, some of its personal fields sealed.
 
     Parameters
     ----------
     event : Event
         Event of a type with personal fields.
-    seal : Callable[[str, str, str], dict[str, Any]]
-        Given data subject, field and clear text, returns what is stored in its place.
+    sealed : Mapping[str, Any]
+        Of each field that is sealed, what is stored in its place.
     """
     document: dict[str, Any] = msgspec.to_builtins(event)
-    for field in type(event).personal:
-        value = document.get(field)
-        if isinstance(value, str):
-            document[field] = seal(event.subject_of(field), field, value)
+    document.update(sealed)
     return _encoder.encode(document).decode()
 
 

@@ -67,6 +67,8 @@ class Notifier:
                 try:
                     if connection is None or connection.is_closed():
                         connection = await self._connect()
+                        # It need not be durable, and must not make appends wait for the disk.
+                        await connection.execute("SET synchronous_commit = off")
                     categories, self._pending = self._pending, set()
                     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, ",".join(sorted(categories)))
                 except (*DATABASE_ERRORS, EventStoreError) as error:

@@ -13,7 +13,7 @@ Open it as an asynchronous context manager, append, read::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -249,7 +249,7 @@ class EventStore:
         for event in append.events:
             kind = type(event)
             if kind.personal:
-                text = codec.encode_personal(event, await self._sealer(append, event))
+                text = codec.encode_personal(event, await self._seal(append, event))
             else:
                 text = codec.encode(event)
             if len(text) > MAX_DATA // 4:
@@ -264,14 +264,19 @@ class EventStore:
             self._check_payloads(append, payloads)
         return Entry(stream, class_of(stream), append.company_id, append.expected, types, data, metas, payloads)
 
-    async def _sealer(self, append: Append, event: Event) -> Callable[[str, str, str], dict[str, Any]]:
-        subjects = {event.subject_of(f) for f in type(event).personal if isinstance(getattr(event, f), str)}
-        keys = {s: self.keyring.ready(s) or await self.keyring.ensure(s, append.company_id) for s in subjects}
-
-        def seal(owner: str, field: str, clear: str) -> dict[str, Any]:
-            return self.keyring.seal(keys[owner], owner, f"{append.stream}|{field}", clear)
-
-        return seal
+    async def _seal(self, append: Append, event: Event) -> dict[str, Any]:
+        """Return the envelopes of the personal fields of an event that hold a clear text."""
+        sealed: dict[str, Any] = {}
+        subjects: dict[str, str] = {}
+        for field, pattern in type(event).personal.items():
+            clear = getattr(event, field)
+            if isinstance(clear, str):
+                owner = subjects.get(pattern)
+                if owner is None:
+                    owner = subjects[pattern] = event.subject_of(field)
+                key = self.keyring.ready(owner) or await self.keyring.ensure(owner, append.company_id)
+                sealed[field] = self.keyring.seal(key, owner, f"{append.stream}|{field}", clear)
+        return sealed
 
     def _meta_text(self, meta: Meta, schema_version: int) -> str:
         text = self._encoded_meta.get((meta, schema_version))

@@ -1,6 +1,7 @@
 """Bring a database up to date: roles, numbered migrations (forward only), then functions and policies.
 
-Safe to run twice and from several processes at once: an advisory lock makes them take turns.
+Safe to run twice and from several processes at once: an advisory lock makes them take turns. It goes with its process.
+The lock that yoyo keeps in a table stays when a process is killed; whoever has ours may break it.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def migrate(owner_url: str) -> list[str]:
             return applied
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseRefusedError(
-            f"The database refused its owner: {error}. DATABASE_OWNER_URL must name a login that is a member of "
-            "multiflexi_owner, or that may create roles."
+            f"The database refused its owner: {error.diag.message_primary}. DATABASE_OWNER_URL must name a login that "
+            "is a member of multiflexi_owner, or that may create roles."
         ) from error
     except psycopg.errors.ReadOnlySqlTransaction as error:
         raise DatabaseRefusedError(
@@ -63,7 +64,8 @@ def migrate(owner_url: str) -> list[str]:
         ) from error
     except psycopg.OperationalError as error:
         raise DatabaseRefusedError(
-            f"The database cannot be reached: {error}".rstrip() + " Is PostgreSQL running?"
+            f"The database cannot be reached: {error}".rstrip(". \n")
+            + ". Is PostgreSQL running, and does DATABASE_OWNER_URL name the right database and login?"
         ) from error
 
 
@@ -100,6 +102,7 @@ def apply_migrations(owner_url: str) -> list[str]:
     options = quote("-c role=multiflexi_owner -c search_path=multiflexi")
     backend = get_backend(f"{scheme}+psycopg://{rest}{separator}options={options}")
     try:
+        backend.break_lock()
         known = read_migrations(str(FOLDER / "migrations"))
         applied = set(backend.get_applied_migration_hashes())
         unknown = len(applied - {migration.hash for migration in known})
@@ -108,10 +111,13 @@ def apply_migrations(owner_url: str) -> list[str]:
                 f"The database has {unknown} migration(s) that this version of MultiFlexi does not know: a newer one "
                 "was here before. Install that version, or restore a backup from before it."
             )
-        with backend.lock():
-            missing = backend.to_apply(known)
-            backend.apply_migrations(missing)
-            return [migration.id for migration in missing]
+        missing = list(backend.to_apply(known))
+        for migration in missing:
+            # In one transaction, or a process killed between the two would leave what no other could repeat.
+            with backend.transaction():
+                backend.connection.execute(Path(migration.path).read_bytes())
+                backend.mark_one(migration, log=False)
+        return [migration.id for migration in missing]
     finally:
         backend.connection.close()
 

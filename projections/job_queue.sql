@@ -32,10 +32,16 @@ CREATE UNIQUE INDEX job_queue_due_key ON job_queue (run_template_id, due) WHERE 
 -- Its plans are made when the queue may be empty and are kept when it is not: so none that scans all of it.
 CREATE FUNCTION fold_job_queue(batch event[]) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
+DECLARE
+    ended integer[] := ARRAY(SELECT (b.data->>'job_id')::integer FROM unnest(batch) b
+                              WHERE b.type IN ('JobFinished', 'JobCancelled'));
 BEGIN
-    DELETE FROM job_queue q
-     WHERE q.job_id = ANY (ARRAY(SELECT (b.data->>'job_id')::integer FROM unnest(batch) b
-                                  WHERE b.type IN ('JobFinished', 'JobCancelled')));
+    IF ended <> '{}' THEN
+        DELETE FROM job_queue q WHERE q.job_id = ANY (ended);
+        IF cardinality(ended) = cardinality(batch) THEN
+            RETURN;
+        END IF;
+    END IF;
 
     INSERT INTO job_queue AS q (job_id, company_id, run_template_id, app_id, due, not_before, priority, executor, labels, state,
                                 schedule_type, launched_by, environment, task_id, attempt, executor_id, queued_at, started_at,

@@ -25,46 +25,62 @@ CREATE INDEX task_company ON task (company_id, id);
 CREATE INDEX task_open ON task (window_end) WHERE ended_as IS NULL;
 
 -- Folds the life of tasks, and of the jobs that try them, into task. Takes a batch in log order.
-CREATE FUNCTION fold_task(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Its plans are made when there may be no task yet and are kept when there are many: so none that scans all of them.
+CREATE FUNCTION fold_task(batch event[]) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
+DECLARE
+    idle integer[];
 BEGIN
-    INSERT INTO task AS t (id, company_id, run_template_id, window_start, window_end, deadline, max_attempts, allow_late, attempts,
-                           running_job_id, fulfilled_by_job_id, fulfilled_at, ended_as, ended_at, reason, opened_at,
-                           stream_version)
-    SELECT k.id, k.company_id, k.run_template_id, (k.o->>'window_start')::timestamptz, (k.o->>'window_end')::timestamptz,
-           (k.o->>'deadline')::timestamptz, (k.o->>'max_attempts')::integer, (k.o->>'allow_late')::boolean, k.attempts,
-           k.moves[cardinality(k.moves)], (k.e->>'job_id')::integer, (k.e->>'fulfilled_at')::timestamptz,
-           CASE k.ended WHEN 'TaskFulfilled' THEN CASE WHEN (k.e->>'late')::boolean THEN 'fulfilled_late' ELSE 'fulfilled' END
-                        WHEN 'TaskFailed' THEN 'failed' WHEN 'TaskMissed' THEN 'missed' END,
-           coalesce(k.e->>'fulfilled_at', k.e->>'failed_at', k.e->>'missed_at')::timestamptz, k.e->>'reason',
-           (k.o->>'opened_at')::timestamptz, coalesce(k.version, 0)
-      FROM (
-        SELECT (b.data->>'task_id')::integer AS id, min(b.company_id) AS company_id,
-               min((b.data->>'run_template_id')::integer) AS run_template_id,
-               (array_agg(b.data) FILTER (WHERE b.type = 'TaskOpened'))[1] AS o,
-               (array_agg(b.data) FILTER (WHERE b.type IN ('TaskFulfilled', 'TaskFailed', 'TaskMissed')))[1] AS e,
-               max(b.type) FILTER (WHERE b.type IN ('TaskFulfilled', 'TaskFailed', 'TaskMissed')) AS ended,
-               count(*) FILTER (WHERE b.type = 'JobStarted') AS attempts,
-               array_agg(CASE WHEN b.type = 'JobStarted' THEN (b.data->>'job_id')::integer ELSE 0 END
-                         ORDER BY b.epoch, b.xid, b.position) FILTER (WHERE b.type IN ('JobStarted', 'JobFinished')) AS moves,
-               max(b.version) FILTER (WHERE b.type LIKE 'Task%') AS version
-          FROM unnest(batch) b
-         WHERE b.type IN ('TaskOpened', 'TaskFulfilled', 'TaskFailed', 'TaskMissed', 'JobStarted', 'JobFinished')
-           AND b.data->>'task_id' IS NOT NULL
-         GROUP BY 1) k
-    ON CONFLICT (id) DO UPDATE
-       SET window_start = coalesce(t.window_start, excluded.window_start), window_end = coalesce(t.window_end, excluded.window_end),
-           deadline = coalesce(t.deadline, excluded.deadline), max_attempts = coalesce(t.max_attempts, excluded.max_attempts),
-           allow_late = coalesce(t.allow_late, excluded.allow_late), opened_at = coalesce(t.opened_at, excluded.opened_at),
-           attempts = t.attempts + excluded.attempts,
-           running_job_id = nullif(coalesce(excluded.running_job_id, t.running_job_id), 0),
-           fulfilled_by_job_id = coalesce(t.fulfilled_by_job_id, excluded.fulfilled_by_job_id),
-           fulfilled_at = coalesce(t.fulfilled_at, excluded.fulfilled_at), ended_as = coalesce(t.ended_as, excluded.ended_as),
-           ended_at = coalesce(t.ended_at, excluded.ended_at), reason = coalesce(t.reason, excluded.reason),
-           stream_version = greatest(t.stream_version, excluded.stream_version);
-    -- A row that a batch made and ended at once: no job runs.
-    UPDATE task t SET running_job_id = NULL
-     WHERE t.running_job_id = 0
-       AND t.id = ANY (ARRAY(SELECT (b.data->>'task_id')::integer FROM unnest(batch) b WHERE b.type = 'JobFinished'));
+    IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).data) b WHERE b.data->>'task_id' IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    -- running_job_id 0: the job that ran has ended, and none has begun since.
+    WITH put AS (
+        INSERT INTO task AS t (id, company_id, run_template_id, window_start, window_end, deadline, max_attempts, allow_late,
+                               attempts, running_job_id, fulfilled_by_job_id, fulfilled_at, ended_as, ended_at, reason, opened_at,
+                               stream_version)
+        SELECT k.id, k.company_id, k.run_template_id, (k.o->>'window_start')::timestamptz, (k.o->>'window_end')::timestamptz,
+               (k.o->>'deadline')::timestamptz, (k.o->>'max_attempts')::integer, (k.o->>'allow_late')::boolean, k.attempts,
+               CASE k.moved WHEN 'JobStarted' THEN (k.m->>'job_id')::integer WHEN 'JobFinished' THEN 0 END,
+               (k.e->>'job_id')::integer, (k.e->>'fulfilled_at')::timestamptz,
+               CASE k.ended WHEN 'TaskFulfilled' THEN CASE WHEN (k.e->>'late')::boolean THEN 'fulfilled_late' ELSE 'fulfilled' END
+                            WHEN 'TaskFailed' THEN 'failed' WHEN 'TaskMissed' THEN 'missed' END,
+               coalesce(k.e->>'fulfilled_at', k.e->>'failed_at', k.e->>'missed_at')::timestamptz, k.e->>'reason',
+               (k.o->>'opened_at')::timestamptz, coalesce(k.version, 0)
+          FROM (
+            SELECT g.id, g.company_id, g.run_template_id, g.attempts, g.version, (batch[g.o]).data AS o, (batch[g.e]).data AS e,
+                   (batch[g.e]).type AS ended, (batch[g.m]).data AS m, (batch[g.m]).type AS moved
+              FROM (
+                SELECT (b.data->>'task_id')::integer AS id, min(b.company_id) AS company_id,
+                       min((b.data->>'run_template_id')::integer) AS run_template_id,
+                       count(*) FILTER (WHERE b.type = 'JobStarted') AS attempts,
+                       max(b.version) FILTER (WHERE b.type LIKE 'Task%') AS version,
+                       min(b.place) FILTER (WHERE b.type = 'TaskOpened') AS o,
+                       min(b.place) FILTER (WHERE b.type IN ('TaskFulfilled', 'TaskFailed', 'TaskMissed')) AS e,
+                       max(b.place) FILTER (WHERE b.type IN ('JobStarted', 'JobFinished')) AS m
+                  FROM unnest(batch) WITH ORDINALITY
+                           AS b (epoch, xid, position, stream, version, type, company_id, time, data, meta, place)
+                 WHERE b.type IN ('TaskOpened', 'TaskFulfilled', 'TaskFailed', 'TaskMissed', 'JobStarted', 'JobFinished')
+                   AND b.data->>'task_id' IS NOT NULL
+                 GROUP BY 1) g
+            OFFSET 0) k
+         ORDER BY k.id -- appends that meet take their rows in the same order
+        ON CONFLICT (id) DO UPDATE
+           SET window_start = coalesce(t.window_start, excluded.window_start),
+               window_end = coalesce(t.window_end, excluded.window_end), deadline = coalesce(t.deadline, excluded.deadline),
+               max_attempts = coalesce(t.max_attempts, excluded.max_attempts),
+               allow_late = coalesce(t.allow_late, excluded.allow_late), opened_at = coalesce(t.opened_at, excluded.opened_at),
+               attempts = t.attempts + excluded.attempts,
+               running_job_id = nullif(coalesce(excluded.running_job_id, t.running_job_id), 0),
+               fulfilled_by_job_id = coalesce(t.fulfilled_by_job_id, excluded.fulfilled_by_job_id),
+               fulfilled_at = coalesce(t.fulfilled_at, excluded.fulfilled_at), ended_as = coalesce(t.ended_as, excluded.ended_as),
+               ended_at = coalesce(t.ended_at, excluded.ended_at), reason = coalesce(t.reason, excluded.reason),
+               stream_version = greatest(t.stream_version, excluded.stream_version)
+        RETURNING t.id, t.running_job_id
+    )
+    SELECT array_agg(p.id) FILTER (WHERE p.running_job_id = 0) INTO idle FROM put p;
+    IF idle IS NOT NULL THEN
+        UPDATE task SET running_job_id = NULL WHERE id = ANY (idle);
+    END IF;
 END
 $$;

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -209,15 +210,15 @@ class Keyring:
         return [self.unseal(envelope, place) if envelope else None for envelope, place in envelopes]
 
     async def _found_or_made(self, owner: str, company_id: int | None) -> asyncpg.Record:
-        with database_at_hand():
+        with database_at_hand(), suppress(asyncpg.InsufficientPrivilegeError):
             for _ in range(ATTEMPTS):
                 if row := await self._pool.fetchrow(SELECT_OWNER, owner):
                     return row
                 # One that is destroyed at this moment is made once more.
                 await self._make(owner, company_id)
         raise StreamCompanyError(
-            f"The key of {owner} is not that of company {company_id}, for which this session acts. Personal data of "
-            "one company cannot be written by another."
+            f"Personal data of {owner} cannot be written for company {company_id}: this session does not act for the "
+            "company that its key belongs to."
         )
 
     async def _make(self, owner: str, company_id: int | None) -> None:

@@ -13,6 +13,7 @@ Open it as an asynchronous context manager, append, read::
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -55,6 +56,9 @@ POOL_SIZE = 8
 """Most connections of a process for reading."""
 
 SYSTEM = Meta()
+
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""A NUL character in JSON text, not a backslash before ``u0000``."""
 
 
 class EventStore:
@@ -248,10 +252,15 @@ class EventStore:
         metas: list[str] = []
         for event in append.events:
             kind = type(event)
-            if kind.personal:
-                text = codec.encode_personal(event, await self._seal(append, event))
-            else:
-                text = codec.encode(event)
+            try:
+                if kind.personal:
+                    text = codec.encode_personal(event, await self._seal(append, event))
+                else:
+                    text = codec.encode(event)
+            except UnicodeEncodeError as error:
+                raise unstorable(append, event, f"half of a surrogate pair ({error.object[error.start]!r})") from None
+            if "\\u0000" in text and NUL.search(text):
+                raise unstorable(append, event, "a NUL character")
             if len(text) > MAX_DATA // 4:
                 self._check_data(append, event, text)
             types.append(kind.__name__)
@@ -305,6 +314,14 @@ class EventStore:
                     f"{type(event).__name__} for {append.stream} has {len(payload)} bytes of payload; at most "
                     f"{MAX_PAYLOAD} are kept in an event. Nothing was written."
                 )
+
+
+def unstorable(append: Append, event: Event, what: str) -> EventStoreError:
+    """Return the error for text that no PostgreSQL database can hold."""
+    return EventStoreError(
+        f"{type(event).__name__} for {append.stream} cannot be stored: its text has {what}. Take it out. Nothing was "
+        "written."
+    )
 
 
 def fingerprint_of(appends: Sequence[Append]) -> bytes:

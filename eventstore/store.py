@@ -12,6 +12,7 @@ Open it as an asynchronous context manager, append, read::
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -54,6 +55,9 @@ from eventstore.subscription import Subscription
 
 POOL_SIZE = 8
 """Most connections of a process for reading."""
+
+CLOSE_WITHIN = 3.0
+"""Seconds in which connections must come back when the store is closed; then they are cut."""
 
 SYSTEM = Meta()
 
@@ -126,15 +130,19 @@ class EventStore:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with suppress(*DATABASE_ERRORS):
-            await self._appender.close()
+        # Who still waits by now (a statement for a lock) does not keep the program from ending.
+        with suppress(TimeoutError, *DATABASE_ERRORS):
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self._appender.close()
         await self.notifier.close()
         await self.listener.close()
-        if self._pool is not None:
-            try:
+        if self._pool is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
                 await self._pool.close()
-            except DATABASE_ERRORS:
-                self._pool.terminate()
+        except (TimeoutError, *DATABASE_ERRORS):
+            self._pool.terminate()
 
     @property
     def pool(self) -> asyncpg.Pool:

@@ -27,7 +27,7 @@ ATTEMPTS = 10
 ONE_AT_FAULT = ("22", "23", "42")
 """Classes of errors for which one request of a group is to blame: its data, what must be unique, its rights."""
 
-NOTIFY_EVERY = 0.005
+NOTIFY_EVERY = 0.01
 """Seconds between notifications: the first goes out at once, what follows within this time goes together."""
 
 

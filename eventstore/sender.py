@@ -15,6 +15,9 @@ from eventstore.errors import ConcurrencyError, EventStoreError, IdempotencyKeyE
 from eventstore.log import Appended, Cursor
 from eventstore.request import Answer, Entry, Request
 
+SEPARATOR = "\x1f"
+"""Stands between the texts of a column."""
+
 LONG_DATA = 65536
 """From how many characters of data on an event is not put into one document with others."""
 
@@ -89,8 +92,11 @@ EVENTS = """
 
 BATCH = """
     SELECT outcome, version, epoch, xid, position
-      FROM append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+      FROM append_batch($1, string_to_array($2, E'\\x1f'), $3, $4, $5, $6, $7, $8, string_to_array($9, E'\\x1f'),
+                        string_to_array($10, E'\\x1f')::jsonb[], string_to_array($11, E'\\x1f')::jsonb[],
+                        $12, $13, $14, $15)
 """
+"""Text comes as one string for each column, which the driver encodes faster; JSON escapes the character between."""
 
 
 class Sender:
@@ -183,20 +189,21 @@ class Sender:
     async def _send_batch(self, group: list[Request]) -> Sequence[Answer]:
         entries = [entry for request in group for entry in request.entries]
         payloads = [payload for entry in entries for payload in entry.payloads]
+        metas = {meta for entry in entries for meta in entry.meta}
         folds = dict.fromkeys(fold for entry in entries for kind in entry.types for fold in self._inline.get(kind, ()))
         keyed = any(request.key is not None for request in group)
         rows = await self._batch.fetch(
             [number for number, request in enumerate(group, 1) for _ in request.entries],
-            [entry.stream for entry in entries],
+            SEPARATOR.join([entry.stream for entry in entries]),
             [entry.class_ for entry in entries],
             [entry.company_id for entry in entries],
             [entry.expected for entry in entries],
             [len(entry.types) for entry in entries],
             [number for number, entry in enumerate(entries, 1) for _ in entry.types],
             [rank for entry in entries for rank in range(1, len(entry.types) + 1)],
-            [kind for entry in entries for kind in entry.types],
-            [data for entry in entries for data in entry.data],
-            [meta for entry in entries for meta in entry.meta],
+            SEPARATOR.join([kind for entry in entries for kind in entry.types]),
+            SEPARATOR.join([data for entry in entries for data in entry.data]),
+            metas.pop() if len(metas) == 1 else SEPARATOR.join([meta for entry in entries for meta in entry.meta]),
             payloads if any(payload is not None for payload in payloads) else None,
             list(folds) or None,
             [request.key for request in group] if keyed else None,

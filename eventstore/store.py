@@ -38,6 +38,8 @@ from eventstore.errors import DatabaseUnavailableError, EventStoreError, Payload
 from eventstore.keyring import Keyring
 from eventstore.listener import Listener
 from eventstore.log import (
+    CLASS_OF_CATEGORY,
+    CONFIGURATION,
     MAX_DATA,
     MAX_PAYLOAD,
     MAX_STREAM_NAME,
@@ -47,7 +49,6 @@ from eventstore.log import (
     Appended,
     Cursor,
     Meta,
-    class_of,
 )
 from eventstore.notifier import Notifier
 from eventstore.settings import Settings
@@ -273,13 +274,16 @@ class EventStore:
                 self._check_data(append, event, text)
             types.append(kind.__name__)
             data.append(text)
-            metas.append(self._meta_text(meta, kind.schema_version))
+            metas.append(
+                self._encoded_meta.get((meta, kind.schema_version)) or self._meta_text(meta, kind.schema_version)
+            )
         if append.payloads is None:
             payloads: list[bytes | None] = [None] * len(data)
         else:
             payloads = list(append.payloads)
             self._check_payloads(append, payloads)
-        return Entry(stream, class_of(stream), append.company_id, append.expected, types, data, metas, payloads)
+        class_ = CLASS_OF_CATEGORY.get(stream.partition("-")[0], CONFIGURATION)
+        return Entry(stream, class_, append.company_id, append.expected, types, data, metas, payloads)
 
     async def _seal(self, append: Append, event: Event) -> dict[str, Any]:
         """Return the envelopes of the personal fields of an event that hold a clear text."""
@@ -296,13 +300,11 @@ class EventStore:
         return sealed
 
     def _meta_text(self, meta: Meta, schema_version: int) -> str:
-        text = self._encoded_meta.get((meta, schema_version))
-        if text is None:
-            if len(self._encoded_meta) > 256:
-                self._encoded_meta.clear()
-            document = {"v": schema_version, **msgspec.to_builtins(meta)}
-            text = msgspec.json.encode({"actor": meta.actor, "source": meta.source, **document}).decode()
-            self._encoded_meta[meta, schema_version] = text
+        if len(self._encoded_meta) > 256:
+            self._encoded_meta.clear()
+        document = {"v": schema_version, **msgspec.to_builtins(meta)}
+        text = msgspec.json.encode({"actor": meta.actor, "source": meta.source, **document}).decode()
+        self._encoded_meta[meta, schema_version] = text
         return text
 
     @staticmethod

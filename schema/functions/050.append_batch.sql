@@ -1,8 +1,9 @@
 -- Appends events to many streams for many requests, each request as a whole or not at all.
 -- Takes: of each entry (a stream, at most one entry a stream) its request (1-based), stream, class, company, expected
 --   version (-1: any, 0: it must not exist) and number of events (0: only the version is checked); of each event, in
---   the order of the entries, the entry (1-based), its rank in the entry (1-based), type, data, meta and payload (NULL:
---   none has one); the inline projections to fold; of each request its idempotency key and fingerprint, or NULL.
+--   the order of the entries, the entry (1-based), its rank in the entry (1-based), type, data, meta (or one for all of
+--   them) and payload (NULL: none has one); the inline projections to fold; of each request its idempotency key and
+--   fingerprint, or NULL.
 -- Returns: a row an entry. Outcome 'appended' with the new version and the position of its last event; 'conflict' with
 --   the version found; 'other_company' with the company found in version; 'replayed' with what the first call with the
 --   key was answered; 'key_reused' when the key belongs to another command; 'refused' when another entry of its request
@@ -35,8 +36,9 @@ DECLARE
     kept jsonb[];
     -- Of each event.
     chains bytea[];
-    numbers integer[];
     places bigint[];
+    only_meta jsonb := CASE WHEN cardinality(p_meta) = 1 THEN p_meta[1] END;
+    meta_text text := only_meta::text;
     at timestamptz;
     micros bigint;
     chain bytea;
@@ -66,7 +68,6 @@ BEGIN
         SELECT j.outcomes, j.versions, j.kept INTO outcomes, versions, kept
           FROM judge_entries(p_request, p_stream, p_company, p_expected, bases, owners, p_key, p_fingerprint) j;
         chains := array_fill(NULL::bytea, ARRAY[cardinality(p_type)]);
-        numbers := array_fill(NULL::integer, ARRAY[cardinality(p_type)]);
         places := array_fill(NULL::bigint, ARRAY[cardinality(p_type)]);
     END IF;
 
@@ -90,13 +91,13 @@ BEGIN
         FOR k IN 1 .. p_count[i] LOOP
             n := n + 1;
             chain := sha256(chain || event_digest(
-                p_stream[i], p_type[n], p_company[i], micros, p_data[n]::text, p_meta[n]::text, p_payload[n]));
+                p_stream[i], p_type[n], p_company[i], micros, p_data[n]::text, coalesce(meta_text, p_meta[n]::text),
+                p_payload[n]));
             chains[n] := chain;
-            numbers[n] := coalesce(bases[i], 0) + p_rank[n];
             places[n] := nextval('event_position');
-            positions[i] := places[n];
         END LOOP;
         versions[i] := coalesce(bases[i], 0) + p_count[i];
+        positions[i] := CASE WHEN p_count[i] > 0 THEN places[n] END;
         IF bases[i] IS NOT NULL THEN
             hashes[i] := chain;
             unmoved := unmoved + 1;
@@ -129,10 +130,11 @@ BEGIN
         RAISE serialization_failure USING MESSAGE = 'a stream was appended to meanwhile';
     END IF;
     INSERT INTO events (epoch, xid, position, class, stream, version, type, company_id, time, data, meta, payload, hash)
-    SELECT current_epoch, my_xid, e.position, p_class[e.entry], p_stream[e.entry], e.version, e.type,
-           p_company[e.entry], times[e.entry], e.data, e.meta, e.payload, e.hash
-      FROM unnest(p_entry, places, numbers, p_type, p_data, p_meta, p_payload, chains)
-           AS e (entry, position, version, type, data, meta, payload, hash)
+    SELECT current_epoch, my_xid, e.position, p_class[e.entry], p_stream[e.entry],
+           coalesce(bases[e.entry], 0) + e.rank, e.type, p_company[e.entry], times[e.entry], e.data,
+           coalesce(only_meta, e.meta), e.payload, e.hash
+      FROM unnest(p_entry, p_rank, places, p_type, p_data, p_meta, p_payload, chains)
+           AS e (entry, rank, position, type, data, meta, payload, hash)
      WHERE e.hash IS NOT NULL;
 
     IF p_key IS NOT NULL THEN
@@ -140,11 +142,11 @@ BEGIN
             p_request, p_stream, p_company, outcomes, versions, current_epoch, my_xid, positions, p_key, p_fingerprint);
     END IF;
     IF p_inline IS NOT NULL THEN
-        SELECT array_agg(ROW(current_epoch, my_xid, e.position, p_stream[e.entry], e.version, e.type,
-                             p_company[e.entry], times[e.entry], e.data, e.meta)::event ORDER BY e.position)
+        SELECT array_agg(ROW(current_epoch, my_xid, e.position, p_stream[e.entry],
+                             coalesce(bases[e.entry], 0) + e.rank, e.type, p_company[e.entry], times[e.entry], e.data,
+                             coalesce(only_meta, e.meta))::event ORDER BY e.position)
           INTO batch
-          FROM unnest(p_entry, places, numbers, p_type, p_data, p_meta)
-               AS e (entry, position, version, type, data, meta)
+          FROM unnest(p_entry, p_rank, places, p_type, p_data, p_meta) AS e (entry, rank, position, type, data, meta)
          WHERE e.position IS NOT NULL;
         IF batch IS NOT NULL THEN
             FOREACH fold IN ARRAY p_inline LOOP

@@ -15,13 +15,14 @@ INSERT INTO log_epoch (epoch, system_identifier) SELECT 1, system_identifier FRO
 CREATE SEQUENCE event_position;
 
 -- class: 1 configuration (kept for good), 2 life of jobs and tasks (by month), 3 output (by month).
+-- stream: compared byte by byte; the rules of a language would take longer than the rest of a look-up.
 -- hash: sha256(hash of the stream's event before, or 32 zero bytes || sha256(stored bytes of this event)).
 CREATE TABLE events (
     epoch      smallint    NOT NULL,
     xid        xid8        NOT NULL DEFAULT pg_current_xact_id(),
     position   bigint      NOT NULL DEFAULT nextval('event_position'),
     class      smallint    NOT NULL,
-    stream     text        NOT NULL,
+    stream     text        COLLATE "C" NOT NULL,
     version    integer     NOT NULL,
     type       text        NOT NULL,
     company_id integer,
@@ -54,7 +55,7 @@ CREATE TYPE event AS (
 -- The head of each stream. xid of the last append: a transaction with a smaller one may not append after it, or the order
 -- of the log would contradict the order of the stream.
 CREATE TABLE streams (
-    stream     text        PRIMARY KEY,
+    stream     text        COLLATE "C" PRIMARY KEY,
     class      smallint    NOT NULL,
     company_id integer,
     version    integer     NOT NULL,

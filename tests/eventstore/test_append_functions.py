@@ -3,81 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import asyncpg
 import pytest
 
-from domain.event import Event
-from domain.job_events import JobCancelled, OutputCaptured
+from domain.job_events import OutputCaptured
 from eventstore.append import guard
 from eventstore.errors import ConcurrencyError, EventStoreError, IdempotencyKeyError, StreamCompanyError
-from eventstore.log import ANY, NO_STREAM, Append, Appended
-from eventstore.sender import BATCH, NEW_EVENT, NEXT_EVENT
+from eventstore.log import ANY, NO_STREAM, Appended, Meta
+from eventstore.sender import BATCH
 from eventstore.store import EventStore
+from tests.eventstore.appends import (
+    NOON,
+    Wanted,
+    arguments,
+    event,
+    expect_chain,
+    one,
+    together,
+    transactions,
+    versions,
+)
 from tests.testbed.postgres import Database
 from tests.testbed.stores import open_store, raw_connection, settings_of, wait_until
 
 pytestmark = pytest.mark.postgres_versions(15, 18)
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-META = '{"v":1,"actor":"system","source":"test"}'
-ZERO = bytes(32)
-
-
-def event(number: int = 1, reason: str = "žádný důvod") -> Event:
-    return JobCancelled(job_id=number, company_id=7, run_template_id=1, cancelled_at=NOON, reason=reason)
-
-
-def one(stream: str, expected: int = ANY, *events: Event, company_id: int = 7, **more: Any) -> Append:
-    return Append(stream=stream, company_id=company_id, expected=expected, events=events or [event()], **more)
 
 
 @pytest.fixture
 async def store(database: Database) -> AsyncIterator[EventStore]:
     async with open_store(database) as opened:
         yield opened
-
-
-async def together(store: EventStore, *appends: Append) -> list[Appended | BaseException]:
-    """Append in one task each, all at once: what comes after the first shares transactions."""
-    return await asyncio.gather(*(store.append(append) for append in appends), return_exceptions=True)
-
-
-async def versions(store: EventStore, stream: str) -> list[int]:
-    return [
-        row["version"]
-        for row in await store.pool.fetch("SELECT version FROM events WHERE stream = $1 ORDER BY position", stream)
-    ]
-
-
-async def transactions(store: EventStore, pattern: str) -> list[int]:
-    """Return how many events each transaction wrote to streams like a pattern."""
-    rows = await store.pool.fetch("SELECT count(*) AS n FROM events WHERE stream LIKE $1 GROUP BY xid", pattern)
-    return sorted(row["n"] for row in rows)
-
-
-async def expect_chain(store: EventStore) -> int:
-    """Recompute the hash of every event from its columns; return how many there are."""
-    rows = await store.pool.fetch(
-        "SELECT stream, version, type, company_id, micros_of(time) AS micros, data::text AS data, meta::text AS meta, "
-        "payload, hash FROM events ORDER BY stream, version"
-    )
-    before: dict[str, bytes] = {}
-    for row in rows:
-        payload: bytes | None = row["payload"]
-        company = "" if row["company_id"] is None else row["company_id"]
-        length = "-" if payload is None else len(payload)
-        head = f"{row['stream']}|{row['type']}|{company}|{row['micros']}|{length}|"
-        digest = hashlib.sha256(f"{head}{row['data']}{row['meta']}".encode() + (payload or b"")).digest()
-        before[row["stream"]] = hashlib.sha256(before.get(row["stream"], ZERO) + digest).digest()
-        assert row["hash"] == before[row["stream"]], f"{row['stream']}@{row['version']}"
-    heads = {row["stream"]: row["hash"] for row in await store.pool.fetch("SELECT stream, hash FROM streams")}
-    assert heads == before
-    return len(rows)
 
 
 async def test_every_statement_chains_hashes_and_counts_versions(store: EventStore) -> None:
@@ -115,6 +73,24 @@ async def test_the_cursor_of_an_append_is_that_of_its_last_event(store: EventSto
         assert tuple(row) == done.cursor
 
 
+async def test_each_event_keeps_its_own_metadata_and_text(store: EventStore) -> None:
+    texts = ["plain", "\x1f\x1e\x01", 'quote" back\\slash', "] , [ {", "🦀", ""]
+
+    async def append(number: int, events: int) -> None:
+        text = texts[number % len(texts)]
+        append = one(f"job-{number}", ANY, *(event(number, text) for _ in range(events)))
+        await store.append(append, meta=Meta(actor=f"user:{number}", correlation=text))
+
+    await asyncio.gather(*(append(number, number % 3 + 1) for number in range(12)))
+    await asyncio.gather(*(append(number, 1) for number in range(12, 24)))
+    for number in range(24):
+        async for recorded in store.read_stream(f"job-{number}"):
+            assert recorded.event == event(number, texts[number % len(texts)])
+            assert recorded.meta["actor"] == f"user:{number}"
+            assert recorded.meta["correlation"] == texts[number % len(texts)]
+    assert await expect_chain(store) == 36
+
+
 async def test_a_conflict_is_one_callers_alone(store: EventStore) -> None:
     await together(store, *(one(f"job-{number}", NO_STREAM) for number in range(5)))
 
@@ -131,7 +107,7 @@ async def test_a_conflict_is_one_callers_alone(store: EventStore) -> None:
 
 
 async def test_data_that_the_database_refuses_is_one_callers_alone(store: EventStore) -> None:
-    outcomes = await together(store, *(one(f"job-{n}", ANY, event(n, "nul \0" if n == 3 else "")) for n in range(9)))
+    outcomes = await together(store, *(one(f"job-{n}", ANY, company_id=2**40 if n == 3 else 7) for n in range(9)))
     assert [type(outcome) for outcome in outcomes] == [EventStoreError if n == 3 else Appended for n in range(9)]
     assert await expect_chain(store) == 8
 
@@ -209,21 +185,35 @@ async def test_appends_of_one_process_to_one_stream_keep_their_order(store: Even
     assert numbers == list(range(40))
 
 
+async def test_appends_that_wait_share_a_transaction_but_for_those_of_one_stream(store: EventStore) -> None:
+    await together(store, *(one(f"job-{number % 8}", ANY, event(number)) for number in range(24)))
+    sizes = await transactions(store, "job-%")
+    assert sum(sizes) == 24
+    assert len(sizes) <= 5
+    for stream in range(8):
+        numbers = [recorded.event.job_id async for recorded in store.read_stream(f"job-{stream}")]  # type: ignore[attr-defined]
+        assert numbers == [stream, stream + 8, stream + 16]
+
+
 async def test_heads_are_found_by_index_however_the_log_has_grown(database: Database, store: EventStore) -> None:
-    for _ in range(8):
-        await together(store, *(one(f"job-{number}") for number in range(8)))
     owner = await asyncpg.connect(database.superuser_url, server_settings={"search_path": "multiflexi"})
-    await owner.execute(
-        "INSERT INTO streams SELECT 'job-x' || n, 2, 7, 1, '', '3', now(), now() FROM generate_series(1, 20000) n"
-    )
-    await together(store, *(one(f"job-{number}", 8) for number in range(8)))
-    await together(store, *(one(f"job-{number}", ANY) for number in range(8)))
-    await together(store, *(one(f"job-{number}", NO_STREAM) for number in range(10, 18)))
-    await store.append(one("job-1", 10))
+    async with raw_connection(database) as (connection, _):
+        for number in range(8):
+            await together(store, *(one(f"job-{number}") for number in range(8)))
+            await connection.fetch(BATCH, *arguments([Wanted("job-raw", ANY)]))
+        await owner.execute(
+            "INSERT INTO streams SELECT 'job-x' || n, 2, 7, 1, '', '3', now(), now() FROM generate_series(1, 20000) n"
+        )
+        await together(store, *(one(f"job-{number}", 8) for number in range(8)))
+        await together(store, *(one(f"job-{number}", ANY) for number in range(8)))
+        await together(store, *(one(f"job-{number}", NO_STREAM) for number in range(10, 18)))
+        await store.append(one("job-1", 10))
+        for number in range(8):
+            await connection.fetch(BATCH, *arguments([Wanted("job-raw", ANY), Wanted(f"job-raw-{number}", NO_STREAM)]))
 
     async def told() -> bool:
         await owner.execute("SELECT pg_stat_clear_snapshot()")
-        return await owner.fetchval("SELECT idx_scan FROM pg_stat_user_tables WHERE relname = 'streams'") > 80
+        return await owner.fetchval("SELECT idx_scan FROM pg_stat_user_tables WHERE relname = 'streams'") > 100
 
     await store._appender.close()
     await wait_until(told, "the statistics of the table of heads")
@@ -231,63 +221,41 @@ async def test_heads_are_found_by_index_however_the_log_has_grown(database: Data
     await owner.close()
 
 
-def arguments(stream: str, expected: int) -> tuple[Any, ...]:
-    """Return what ``append_batch`` takes for one event of one stream."""
-    data = '{"n": 1}'
-    lists: tuple[Any, ...] = ([1], [stream], [2], [7], [expected], [1], [1], [1], ["JobCancelled"], [data], [META])
-    return (*lists, None, None, None, None)
-
-
-@pytest.mark.parametrize("expected", [ANY, 1], ids=["any", "exact"])
-async def test_no_transaction_appends_after_one_that_began_later(
-    database: Database, store: EventStore, expected: int
-) -> None:
-    await store.append(one("job-1", NO_STREAM))
-    async with raw_connection(database) as (connection, epoch):
-        transaction = connection.transaction()
-        await transaction.start()
-        await connection.fetchval("SELECT pg_current_xact_id()")
-        await store.append(one("job-1", 1))
-        if expected == 1:
-            row = await connection.fetchrow(NEXT_EVENT, epoch, "job-1", 2, 7, "JobCancelled", "{}", META, 2)
-            assert row is None
-        with pytest.raises(asyncpg.SerializationError):
-            await connection.fetch(BATCH, *arguments("job-1", ANY if expected == ANY else 2))
-        await transaction.rollback()
-    await store.append(one("job-1", 2))
-    rows = await store.pool.fetch("SELECT xid, position FROM events WHERE stream = 'job-1' ORDER BY version")
-    assert [tuple(row) for row in rows] == sorted(tuple(row) for row in rows)
-
-
-async def waits(store: EventStore) -> bool:
-    """Whether somebody waits for a lock."""
-    return await store.pool.fetchval("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-
-
-@pytest.mark.parametrize("expected", [NO_STREAM, 1, ANY], ids=["new", "exact", "any"])
-async def test_of_two_at_once_the_second_sees_what_the_first_did(
-    database: Database, store: EventStore, expected: int
-) -> None:
-    if expected != NO_STREAM:
-        await store.append(one("job-1", NO_STREAM))
-    async with raw_connection(database) as (connection, epoch):
-        transaction = connection.transaction()
-        await transaction.start()
-        common = (epoch, "job-1", 2, 7, "JobCancelled", "{}", META)
-        if expected == NO_STREAM:
-            assert await connection.fetchrow(NEW_EVENT, *common)
-        else:
-            assert await connection.fetchrow(NEXT_EVENT, *common, 1)
-        second = asyncio.create_task(store.append(one("job-1", expected)))
-        await wait_until(lambda: waits(store), "the second append to wait for the first")
-        await transaction.commit()
-    if expected == ANY:
-        assert (await second).version == 3
-    else:
-        with pytest.raises(ConcurrencyError) as caught:
-            await second
-        assert caught.value.found == expected + 1
-    await expect_chain(store)
+async def test_each_request_of_a_batch_is_answered_by_itself(database: Database, store: EventStore) -> None:
+    await together(
+        store, *(one(f"job-{number}", NO_STREAM, company_id=8 if number == 2 else 7) for number in range(1, 5))
+    )
+    before = {row["stream"]: row for row in await store.pool.fetch("SELECT * FROM streams")}
+    wanted = [
+        Wanted("job-5", NO_STREAM, 2, request=1),
+        Wanted("job-1", NO_STREAM, 3, request=1),
+        Wanted("job-2", ANY, 2, request=2),
+        Wanted("job-3", 1, 0, request=3),
+        Wanted("job-6", NO_STREAM, 2, request=3),
+        Wanted("job-7", NO_STREAM, 1, request=4),
+        Wanted("job-9", 4, 1, request=4),
+        Wanted("job-4", ANY, 1, request=5),
+    ]
+    async with raw_connection(database) as (connection, _):
+        rows = await connection.fetch(BATCH, *arguments(wanted))
+    assert [(row["outcome"], row["version"]) for row in rows] == [
+        ("refused", 0),
+        ("conflict", 1),
+        ("other_company", 8),
+        ("appended", 1),
+        ("appended", 2),
+        ("refused", 0),
+        ("conflict", 0),
+        ("appended", 2),
+    ]
+    ends = await store.pool.fetch("SELECT stream, max(position) AS position FROM events GROUP BY stream")
+    last = {row["stream"]: row["position"] for row in ends}
+    assert [row["position"] for row in rows] == [None, None, None, None, last["job-6"], None, None, last["job-4"]]
+    after = {row["stream"]: row for row in await store.pool.fetch("SELECT * FROM streams")}
+    assert after.keys() == before.keys() | {"job-6"}
+    assert [stream for stream in before if after[stream] != before[stream]] == ["job-3", "job-4"]
+    assert [await versions(store, f"job-{number}") for number in (1, 2, 3, 4, 6)] == [[1], [1], [1], [1, 2], [1, 2]]
+    assert await expect_chain(store) == 7
 
 
 async def test_folds_get_the_events_of_the_transaction_and_may_refuse_them(database: Database) -> None:

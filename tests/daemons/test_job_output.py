@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,7 +77,9 @@ async def test_output_of_a_month_reads_as_erased_when_its_key_is_destroyed(datab
             assert [(chunk.erased, chunk.data) for chunk in chunks] == [(True, b"")]
 
 
-async def test_reading_pauses_while_nothing_can_be_written(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reading_pauses_while_nothing_can_be_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     most = 0
     take = OutputBuffer.take
 
@@ -87,13 +90,18 @@ async def test_reading_pauses_while_nothing_can_be_written(database: Database, m
 
     monkeypatch.setattr(OutputBuffer, "take", watched)
     monkeypatch.setattr(job_output, "HELD", 2 * MIB)
-    script = f"import os\nfor _ in range(16): os.write(1, b'y' * {MIB})"
+    gate = tmp_path / "gate"
+    script = (
+        f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+        f"for _ in range(16): os.write(1, b'y' * {MIB})"
+    )
     async with engine(database, "executor", "projector") as lab:
         async with lab.store.pool.acquire() as connection, connection.transaction():
             job = await lab.schedule(await lab.template(sys.executable, ["-c", script]))
             pid = await lab.running(job)
             # The executor's appends wait for this lock, as they would for a database that is away.
             await connection.execute("SELECT FROM streams WHERE stream = $1 FOR UPDATE", f"job-{job}")
+            gate.touch()
 
             async def full() -> bool:
                 return most >= 2 * MIB

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import psycopg
 import pytest
 
@@ -13,6 +14,7 @@ from domain.company_events import CompanyChanged
 from domain.event import Event
 from eventstore.listener import Listener
 from eventstore.log import START, Append, Cursor
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
 from tests.testbed.events import company_created, job_scheduled
@@ -121,6 +123,43 @@ async def test_last_word_of_a_process_that_ends_wakes(
             assert await waiting == [f"company-{company}"]
 
 
+class SlowConnection:
+    """A connection on which a statement takes its time."""
+
+    def __init__(self) -> None:
+        self.asked, self.answered = asyncio.Event(), asyncio.Event()
+        self.done: list[str] = []
+
+    def is_closed(self) -> bool:
+        return False
+
+    def terminate(self) -> None:
+        pass
+
+    async def execute(self, _query: str, _channel: str, categories: str) -> None:
+        self.asked.set()
+        await self.answered.wait()
+        self.done.append(categories)
+
+
+async def test_notification_that_is_on_its_way_is_waited_for_at_the_end() -> None:
+    connection = SlowConnection()
+
+    async def connect() -> SlowConnection:
+        return connection
+
+    notifier = Notifier(connect)  # type: ignore[arg-type]
+    notifier.start()
+    notifier.notify({"job", "company"})
+    await connection.asked.wait()
+    closing = asyncio.create_task(notifier.close())
+    for _ in range(10):
+        await asyncio.sleep(0.002)
+    connection.answered.set()
+    await closing
+    assert connection.done == ["company,job"]
+
+
 async def test_notification_wakes_those_whom_it_concerns(
     only_notifications: None, database: Database, store: EventStore
 ) -> None:
@@ -166,17 +205,26 @@ async def test_session_that_listens_is_opened_again(
 
 
 async def test_what_came_while_nobody_listened_is_found_when_listening_again(
-    only_notifications: None, database: Database, store: EventStore
+    only_notifications: None, database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with store.subscribe() as subscription:
         await listening(database)
         await append(store, 1)
         await next_streams(subscription)
         waiting = asyncio.create_task(next_streams(subscription))
+        open_again, connect = asyncio.Event(), store.listener._connect
+
+        async def connect_later() -> asyncpg.Connection:
+            await open_again.wait()
+            return await connect()
+
+        monkeypatch.setattr(store.listener, "_connect", connect_later)
         (pid,) = listeners(database)
         with psycopg.connect(database.superuser_url, autocommit=True) as connection:
             connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-        await append(store, 2)
+        await wait_visible(store, await append(store, 2))
+        assert not waiting.done()
+        open_again.set()
         assert await waiting == ["company-2"]
 
 

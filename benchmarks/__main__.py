@@ -1,0 +1,53 @@
+"""Run benchmarks and put their figures down in ``RESULTS.md``.
+
+    python -m benchmarks [NAME ...] [--no-results]
+
+Names are ``P1``, ``P2``, ``P3``, ``P8``, ``encryption`` and ``peer``; without one, all of them run. They take a server
+of their own, durable and with the settings of an installation, or make databases of their own on that of
+``DATABASE_URL``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+from benchmarks import batches, encryption, peer, rebuild, results, single, visibility
+from benchmarks.figures import Figure, table
+from benchmarks.place import Place, place
+
+BENCHMARKS: dict[str, Callable[[Place], list[Figure]]] = {
+    "P1": single.measure,
+    "P2": batches.measure,
+    "P3": rebuild.measure,
+    "P8": visibility.measure,
+    "encryption": encryption.measure,
+    "peer": peer.measure,
+}
+
+
+def main() -> None:
+    """Measure, print a table, write it down."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--no-results", action="store_true", help="leave benchmarks/RESULTS.md as it is")
+    arguments = parser.parse_args()
+    known = {name.lower(): name for name in BENCHMARKS}
+    unknown = [name for name in arguments.names if name.lower() not in known]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}")
+    figures: list[Figure] = []
+    with place() as where:
+        for name in [known[name.lower()] for name in arguments.names] or list(BENCHMARKS):
+            began = time.perf_counter()
+            print(f"{name} …", end=" ", flush=True)
+            figures += BENCHMARKS[name](where)
+            print(f"{time.perf_counter() - began:.0f} s", flush=True)
+        print(table(figures))
+        if not arguments.no_results:
+            results.write(figures, where)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,8 @@ PYTHON ?= $(shell for name in python3 python python3.14 python3.13 python3.12 py
 BIN := .venv/bin
 # Further arguments of pytest, as in: make test PYTEST="tests/daemons -k restart"
 PYTEST ?=
+# Tests run in two processes, a file's tests together; WORKERS=0 runs them in one.
+WORKERS ?= 2
 # Further arguments of the benchmarks, as in: make bench BENCH="P1 --seconds 5"
 BENCH ?=
 LOCK ?=
@@ -35,7 +37,7 @@ run: environment
 	@exec "$(BIN)/python" -m daemons
 
 test: environment-dev components
-	@"$(BIN)/python" -m pytest $(PYTEST)
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
 lint: environment-dev
 	@"$(BIN)/ruff" check .

@@ -25,7 +25,7 @@ def test_a_database_that_is_down_is_told(cli: Cli, monkeypatch: pytest.MonkeyPat
     for line in EVERYWHERE:
         answer = cli.json(*line.split(), code=1)
         assert answer["status"] == "error", line
-        assert "Is PostgreSQL running?" in answer["message"], (line, answer)
+        assert "Is PostgreSQL running" in answer["message"], (line, answer)
         told = cli(*line.split())
         assert (told.code, told.out) == (1, ""), line
         assert told.err.startswith("Error: "), line

@@ -54,7 +54,6 @@ class Appender:
         self._notify = notify
         self._waiting: list[Request] = []
         self._busy = False
-        self._crowded = False
         self._flusher: asyncio.Task[None] | None = None
         self._categories: set[str] = set()
         self._notifying: asyncio.TimerHandle | None = None
@@ -62,11 +61,9 @@ class Appender:
     async def append(self, entries: list[Entry], key: str | None, fingerprint: bytes | None) -> list[Appended]:
         """Append the entries as a whole; see :meth:`eventstore.store.EventStore.append_all`."""
         request = Request(entries, key, fingerprint, key is None and self._sender.simple(entries))
-        if self._busy or self._crowded:
+        if self._busy:
             request.future = asyncio.get_running_loop().create_future()
             self._waiting.append(request)
-            if not self._busy:
-                self._start_flusher()
             return await request.future
         self._busy = True
         try:
@@ -95,12 +92,9 @@ class Appender:
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                group = self._take_group()
-                self._crowded = len(group) > 1
-                await self._send(group)
+                await self._send(self._take_group())
                 # Whom this woke may have something to append, too.
                 await asyncio.sleep(0)
-            self._crowded = False
         finally:
             self._busy = False
 
@@ -137,7 +131,7 @@ class Appender:
                 if attempt == ATTEMPTS - 1:
                     fail(group, EventStoreError(f"The append lost {ATTEMPTS} races in a row: {error}. Try again."))
                     return
-                await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))  # noqa: S311 (no secret)
+                await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))
             except (*DATABASE_ERRORS, EventStoreError) as error:
                 if len(group) > 1 and getattr(error, "sqlstate", "")[:2] in ONE_AT_FAULT:
                     for request in group:

@@ -136,10 +136,11 @@ class SlowConnection:
     def terminate(self) -> None:
         pass
 
-    async def execute(self, _query: str, _channel: str, categories: str) -> None:
-        self.asked.set()
-        await self.answered.wait()
-        self.done.append(categories)
+    async def execute(self, query: str, *arguments: str) -> None:
+        if "pg_notify" in query:
+            self.asked.set()
+            await self.answered.wait()
+            self.done.append(arguments[-1])
 
 
 async def test_notification_that_is_on_its_way_is_waited_for_at_the_end() -> None:
@@ -151,7 +152,8 @@ async def test_notification_that_is_on_its_way_is_waited_for_at_the_end() -> Non
     notifier = Notifier(connect)  # type: ignore[arg-type]
     notifier.start()
     notifier.notify({"job", "company"})
-    await connection.asked.wait()
+    async with asyncio.timeout(IN_TIME):
+        await connection.asked.wait()
     closing = asyncio.create_task(notifier.close())
     for _ in range(10):
         await asyncio.sleep(0.002)
@@ -209,9 +211,12 @@ async def test_what_came_while_nobody_listened_is_found_when_listening_again(
 ) -> None:
     async with store.subscribe() as subscription:
         await listening(database)
-        await append(store, 1)
-        await next_streams(subscription)
         waiting = asyncio.create_task(next_streams(subscription))
+
+        async def quiet() -> bool:
+            return subscription._wake is not None and not subscription._wake.is_set()
+
+        await wait_until(quiet, "that the subscriber waits")
         open_again, connect = asyncio.Event(), store.listener._connect
 
         async def connect_later() -> asyncpg.Connection:

@@ -149,7 +149,7 @@ class Shell:
     ) -> list[Outcome]:
         for attempt in range(ATTEMPTS):
             if attempt:
-                await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.2)))  # noqa: S311 (spread, no secret)
+                await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.2)))
             desk = Desk(self.facts, actor, meta.source, self._clock(), self._new_uuid)
             steps = await self._plan(desk, commands)
             try:

@@ -165,9 +165,9 @@ def relative(folder: Path, name: str) -> str | None:
 
     Examples
     --------
-    >>> relative(Path("/work/job"), "out/a.json"), relative(Path("/work/job"), "/work/job/b.json")
+    >>> relative(Path("/srv/job"), "out/a.json"), relative(Path("/srv/job"), "/srv/job/b.json")
     ('out/a.json', 'b.json')
-    >>> relative(Path("/work/job"), "../other/a.json") is None
+    >>> relative(Path("/srv/job"), "../other/a.json") is None
     True
     """
     whole = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118 - without following links

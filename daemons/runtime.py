@@ -112,11 +112,13 @@ async def serve(daemon: Daemon, settings: Settings, work: Work, inline: Mapping[
     """Open the store, work, show life; begin anew when the database was away, until the daemon is to stop."""
     while not daemon.stopping.is_set():
         try:
-            async with EventStore(settings, role="daemon", inline=inline, application=daemon.id) as store:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(daemon.show_life(store))
-                    await work(store, daemon)
-                    daemon.stopping.set()
+            async with (
+                EventStore(settings, role="daemon", inline=inline, application=daemon.id) as store,
+                asyncio.TaskGroup() as group,
+            ):
+                group.create_task(daemon.show_life(store))
+                await work(store, daemon)
+                daemon.stopping.set()
         except* (DatabaseUnavailableError, *DATABASE_ERRORS) as errors:
             log.warning("the database is away; trying again", error="; ".join(str(e) for e in errors.exceptions))
             await daemon.pause(RETRY_AFTER)

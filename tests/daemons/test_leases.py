@@ -140,4 +140,4 @@ async def over(database: Database, job: int) -> bool:
 async def test_the_mark_of_a_job_can_be_worked_out_from_its_lease() -> None:
     assert token_of(7, "executor@host:1", 2) == token_of(7, "executor@host:1", 2)
     assert token_of(7, "executor@host:1", 2) != token_of(7, "executor@host:2", 2)
-    assert WorkFolders(Path("/work")).path(7, "a" * 32) == "/work/job-7-aaaaaaaaaaaa"
+    assert WorkFolders(Path("/srv")).path(7, "a" * 32) == "/srv/job-7-aaaaaaaaaaaa"

@@ -67,7 +67,8 @@ async def test_what_was_missed_in_a_day_follows_the_policy(
         assert await schedule_due(lab.store, back) == 0
         assert await jobs_of(lab, template) == [DUE + timedelta(hours=hour) for hour in hours_of_jobs]
         assert await lab.store.pool.fetchval(query("run_template.next_due")) == DUE + timedelta(days=1, hours=1)
-        states = dict(await lab.store.pool.fetch("SELECT state, count(*) FROM task GROUP BY state"))
+        rows = await lab.store.pool.fetch("SELECT state, count(*) FROM task GROUP BY state")
+        states = {row["state"]: row["count"] for row in rows}
         assert states == {"missed": missed} | ({"open": len(hours_of_jobs)} if hours_of_jobs else {})
 
 

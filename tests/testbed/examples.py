@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-
 UNDISTURBED = (
     HealthCheck.too_slow,
     HealthCheck.data_too_large,

@@ -1,20 +1,22 @@
 """Run benchmarks and put their figures down in ``RESULTS.md``.
 
-    python -m benchmarks [NAME ...] [--no-results]
+    python -m benchmarks [NAME ...] [--no-results] [--undisturbed]
 
 Names are ``P1``, ``P2``, ``P3``, ``P8``, ``encryption`` and ``peer``; without one, all of them run. They take a server
 of their own, durable and with the settings of an installation, or make databases of their own on that of
-``DATABASE_URL``.
+``DATABASE_URL``. On a machine that others use, ``--undisturbed`` keeps their work away from the processor, though not
+from the disk.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 
 from benchmarks import batches, encryption, peer, rebuild, results, single, visibility
-from benchmarks.figures import Figure, table
+from benchmarks.figures import HEADINGS, Figure, table
 from benchmarks.place import Place, place
 
 BENCHMARKS: dict[str, Callable[[Place], list[Figure]]] = {
@@ -32,11 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--no-results", action="store_true", help="leave benchmarks/RESULTS.md as it is")
+    parser.add_argument("--undisturbed", action="store_true", help="run before all other work (as root, on Linux)")
     arguments = parser.parse_args()
     known = {name.lower(): name for name in BENCHMARKS}
     unknown = [name for name in arguments.names if name.lower() not in known]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}")
+    if arguments.undisturbed:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(5))
     figures: list[Figure] = []
     with place() as where:
         for name in [known[name.lower()] for name in arguments.names] or list(BENCHMARKS):
@@ -44,9 +49,9 @@ def main() -> None:
             print(f"{name} …", end=" ", flush=True)
             figures += BENCHMARKS[name](where)
             print(f"{time.perf_counter() - began:.0f} s", flush=True)
-        print(table(figures))
+        print(table(HEADINGS, [figure.cells() for figure in figures]))
         if not arguments.no_results:
-            results.write(figures, where)
+            results.write(figures, where, list(BENCHMARKS))
 
 
 if __name__ == "__main__":

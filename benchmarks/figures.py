@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+HEADINGS = ("benchmark", "what", "ours", "baseline", "ratio", "target", "reached")
+
 
 class Figure(msgspec.Struct, frozen=True):
     """One line of the results.
@@ -39,25 +41,16 @@ class Figure(msgspec.Struct, frozen=True):
             return ""
         return "yes" if round(self.ratio, 2) >= self.target else "no"
 
+    def cells(self) -> tuple[str, ...]:
+        """Return it as a row of the table, as :data:`HEADINGS` have it."""
+        target = "" if self.target is None else f"≥ {self.target:.2f}"
+        return (self.benchmark, self.what, self.ours, self.baseline, f"{self.ratio:.2f}", target, self.reached)
 
-HEADINGS = ("benchmark", "what", "ours", "baseline", "ratio", "target", "reached")
 
-
-def table(figures: Sequence[Figure]) -> str:
-    """Return figures as a table in Markdown, its columns aligned."""
-    rows = [HEADINGS] + [
-        (
-            figure.benchmark,
-            figure.what,
-            figure.ours,
-            figure.baseline,
-            f"{figure.ratio:.2f}",
-            "" if figure.target is None else f"≥ {figure.target:.2f}",
-            figure.reached,
-        )
-        for figure in figures
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+def table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, its columns aligned."""
+    rows = [headings, *cells]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(headings))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]

@@ -129,12 +129,13 @@ BEGIN
     IF unmoved > 0 OR uncreated > 0 THEN
         RAISE serialization_failure USING MESSAGE = 'a stream was appended to meanwhile';
     END IF;
+    -- unnest() in the list of the query, not after FROM: there its rows would be kept before they are used.
     INSERT INTO events (epoch, xid, position, class, stream, version, type, company_id, time, data, meta, payload, hash)
     SELECT current_epoch, my_xid, e.position, p_class[e.entry], p_stream[e.entry],
            coalesce(bases[e.entry], 0) + e.rank, e.type, p_company[e.entry], times[e.entry], e.data,
            coalesce(only_meta, e.meta), e.payload, e.hash
-      FROM unnest(p_entry, p_rank, places, p_type, p_data, p_meta, p_payload, chains)
-           AS e (entry, rank, position, type, data, meta, payload, hash)
+      FROM (SELECT unnest(p_entry) AS entry, unnest(p_rank) AS rank, unnest(places) AS position, unnest(p_type) AS type,
+                   unnest(p_data) AS data, unnest(p_meta) AS meta, unnest(p_payload) AS payload, unnest(chains) AS hash) e
      WHERE e.hash IS NOT NULL;
 
     IF p_key IS NOT NULL THEN

@@ -226,7 +226,10 @@ async def test_of_those_who_expect_the_same_version_one_wins(stores: list[EventS
     await stores[0].append(created(1))
     for version in range(1, 20):
         wishes = [
-            [changed(1, "x", expected=version), *([output(place, 1)] if place % 2 else [])]
+            [
+                changed(1, "x", expected=version),
+                *([output(100 * version + place, 1, expected=NO_STREAM)] if place % 2 else []),
+            ]
             for place in range(len(stores))
         ]
         answers = await outcomes(stores, wishes)

@@ -256,8 +256,11 @@ async def test_filtered_subscription_passes_over_once_what_it_does_not_want(stor
             assert subscription.cursor == newest
 
 
-async def test_subscribers_to_parts_of_the_log_get_their_parts(store: EventStore) -> None:
+async def test_subscribers_to_parts_of_the_log_get_their_parts(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However reading and appending take turns, each gets what a reader of the whole log would pick out."""
+    monkeypatch.setattr("eventstore.subscription.PAGE", 5)
     got: dict[str, list[Cursor]] = {"jobs": [], "seven": []}
     newest = START
 
@@ -266,8 +269,10 @@ async def test_subscribers_to_parts_of_the_log_get_their_parts(store: EventStore
             got[name] += [one.cursor for one in batch]
 
     async with store.subscribe(categories=["job"]) as jobs, store.subscribe(company_id=7) as seven:
-        tasks = [asyncio.create_task(follow("jobs", jobs)), asyncio.create_task(follow("seven", seven))]
+        tasks: list[asyncio.Task[None]] = []
         for number in range(1, 200):
+            if number == 100:
+                tasks = [asyncio.create_task(follow("jobs", jobs)), asyncio.create_task(follow("seven", seven))]
             owner = 7 if number % 3 == 0 else 8
             newest = await append(store, owner, CompanyChanged(company_id=owner, name="x"))
             if number % 2:

@@ -67,14 +67,15 @@ def test_second_run_finds_nothing_to_do(empty: Database) -> None:
         assert connection.execute("SELECT array_agg(epoch) FROM multiflexi.log_epoch").fetchone() == ([1],)
 
 
-def run(owner_url: str, answers: Any) -> None:
+def run(owner_url: str, together: Any, answers: Any) -> None:
+    together.wait(60)
     answers.put(prepare(owner_url))
 
 
 @pytest.mark.postgres_versions(18, 15)
 def test_processes_that_start_at_once_make_everything_once(empty: Database) -> None:
-    answers = PROCESSES.Queue()
-    processes = [PROCESSES.Process(target=run, args=(empty.owner_url, answers)) for _ in range(4)]
+    answers, together = PROCESSES.Queue(), PROCESSES.Barrier(4)
+    processes = [PROCESSES.Process(target=run, args=(empty.owner_url, together, answers)) for _ in range(4)]
     for process in processes:
         process.start()
     done = [line for _ in processes for line in answers.get(timeout=60)]

@@ -49,6 +49,8 @@ DECLARE
     step integer := p_limit;
     folded integer := 0;
 BEGIN
+    -- A crash may undo this transaction although it was visible: the log has the events, and they are folded again.
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM FROM projections p WHERE p.name = ANY (p_names) ORDER BY p.name FOR UPDATE;
     SELECT count(DISTINCT ROW(p.epoch, p.xid, p.position)), min(p.epoch), min(p.xid), min(p.position)
       INTO places, place.epoch, place.xid, place.position

@@ -155,12 +155,18 @@ class Sender:
             await self._connection.close(timeout=5)
 
     async def _open(self) -> None:
-        self._connection, self._epoch = await self._connect()
-        await self._connection.execute(SETTINGS)
-        self._new_event = await self._connection.prepare(NEW_EVENT)
-        self._next_event = await self._connection.prepare(NEXT_EVENT)
-        self._events = await self._connection.prepare(EVENTS)
-        self._batch = await self._connection.prepare(BATCH)
+        connection, epoch = await self._connect()
+        try:
+            await connection.execute(SETTINGS)
+            self._new_event = await connection.prepare(NEW_EVENT)
+            self._next_event = await connection.prepare(NEXT_EVENT)
+            self._events = await connection.prepare(EVENTS)
+            self._batch = await connection.prepare(BATCH)
+        except BaseException:
+            # The caller may have gone away in between: a connection that is half ready is none.
+            connection.terminate()
+            raise
+        self._connection, self._epoch = connection, epoch
 
     async def _send_event(self, entry: Entry) -> Sequence[Answer | None]:
         stream, class_, company, expected, types, data, meta, _ = entry

@@ -6,7 +6,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from itertools import count
 
+import asyncpg
 import psycopg
 import pytest
 
@@ -293,3 +295,22 @@ async def test_caller_that_goes_away_takes_nothing_from_the_others(store: EventS
                 assert n % 4 == 0, answer
                 assert len(events) in (0, 2)
     await store.append(created(1))
+
+
+@pytest.mark.parametrize("step", [1, 2, 4])
+async def test_caller_that_goes_away_while_the_connection_is_opened_leaves_none_that_is_half_ready(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    prepare, calls = asyncpg.Connection.prepare, count(1)
+
+    async def interrupted(connection: asyncpg.Connection, query: str) -> object:
+        if next(calls) == step:
+            raise asyncio.CancelledError
+        return await prepare(connection, query)
+
+    monkeypatch.setattr(asyncpg.Connection, "prepare", interrupted)
+    with pytest.raises(asyncio.CancelledError):
+        await store.append(created(1))
+    for number in (2, 3):
+        await store.append(created(number))
+    assert await stream(store, "company-1") == []

@@ -50,9 +50,9 @@ class Lane(msgspec.Struct, frozen=True):
 
 def lanes_of(projections: Sequence[Projection]) -> list[Lane]:
     """Return the lanes in which to fold projections: about the same work in each of those that have much."""
-    groups: dict[tuple[bool, int], list[Projection]] = {}
+    groups: dict[tuple[bool, bool, int], list[Projection]] = {}
     for projection in projections:
-        groups.setdefault((projection.inline, projection.classes[1]), []).append(projection)
+        groups.setdefault((projection.apart, projection.inline, projection.classes[1]), []).append(projection)
     return [
         Lane(
             names=tuple(projection.name for projection in group),
@@ -60,7 +60,7 @@ def lanes_of(projections: Sequence[Projection]) -> list[Lane]:
             first_class=min(projection.classes[0] for projection in group),
             last_class=last_class,
         )
-        for (_, last_class), group in groups.items()
+        for (*_, last_class), group in groups.items()
     ]
 
 

@@ -31,6 +31,8 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
         Event types that it folds; empty: all of them.
     classes : tuple[int, int]
         First and last class (:mod:`eventstore.log`) of the events that it folds; a rebuild reads no others.
+    apart : bool
+        Whether it is so much work that a rebuild gives it a lane of its own.
     inline : bool
         Whether it is folded in the appending transaction.
     shared : bool
@@ -42,6 +44,7 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[str, ...]
     types: tuple[str, ...] = ()
     classes: tuple[int, int] = ALL_CLASSES
+    apart: bool = False
     inline: bool = False
     shared: bool = False
 

@@ -60,6 +60,7 @@ JOB_HISTORY = Projection(
     name="job_history",
     version=1,
     classes=(JOB, JOB),
+    apart=True,
     tables=("job",),
     types=("JobScheduled", "JobStarted", "JobFinished", "JobCancelled"),
 )

@@ -15,6 +15,8 @@ BEGIN
                 VALUES (projection, p_event.epoch, p_event.xid, p_event.position, p_event.stream, p_event.version, p_event.type,
                         SQLERRM)
                 ON CONFLICT DO NOTHING;
+                RAISE WARNING 'read model % passes over version % of %: see skipped_events', projection, p_event.version,
+                    p_event.stream;
         END;
     END LOOP;
 END

@@ -44,10 +44,10 @@ def install_all(owner_url: str) -> list[str]:
                 done.append(f"read model {projection.name}")
         outdated = [p.name for p in ALL if p.name in stored and stored[p.name] < p.version]
         behind = [p.name for p in missing if p.inline] if not (fresh and fresh[0]) else []
-        for name in outdated + behind:
+        if outdated + behind:
             # Still under the lock: another process that wants the same finds it done.
-            rebuild(owner_url, name)
-            done.append(f"rebuilt {name}")
+            rebuild(owner_url, outdated + behind)
+            done.extend(f"rebuilt {name}" for name in outdated + behind)
     return done
 
 

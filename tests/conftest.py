@@ -11,12 +11,19 @@ Tests run on the embedded version; with ``@pytest.mark.postgres_versions(15, 18)
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.testbed.components import require
 from tests.testbed.postgres import EMBEDDED_VERSION, Database, Server, sweep
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell without job control starts what runs in the background deaf to Ctrl-C, and so would be every process that
+    # a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -29,7 +29,7 @@ BEAT = 5.0
 CATCH_UP = 1.0
 """Seconds after which a change is told although the read models have not caught up."""
 
-CATEGORIES = ("job", "run_template", "company", "application")
+CATEGORIES = ("job", "task", "run_template", "company", "application", "system")
 SHOWN = ("job_history", "dashboard")
 """Asynchronous read models that live pages show."""
 

@@ -100,6 +100,7 @@ class Renderer:
         environment.filters.update(
             word=translate,
             actor=lambda name: words.actor(name, translate),
+            reason=lambda text: words.reason(text, translate),
             number=lambda value: format_decimal(value, locale=language),
             percent=lambda value: format_percent(value, "#,##0.#%", locale=language),
             duration=lambda seconds: times.duration(seconds, language),

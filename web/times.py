@@ -116,6 +116,26 @@ class Clock:
         }  # fmt: skip
         return format_datetime(local, pattern[self.language], tzinfo=self.zone, locale=self.language)
 
+    def days_ago(self, days: int) -> date:
+        """Return the day that was so many days ago."""
+        return self.local(self.now).date() - timedelta(days=days)
+
+    def same_day(self, one: datetime, other: datetime) -> bool:
+        """Tell whether two moments are on one day of the viewer's; midnight belongs to the day before, too."""
+        return self.local(one).date() == self.local(other - timedelta(microseconds=1)).date()
+
+    def minutes(self, moment: datetime) -> str:
+        """Return the time of a moment of today to the minute, else its date and time."""
+        return self.minute(moment) if self.local(moment).date() == self.local(self.now).date() else self.short(moment)
+
+    def minute(self, moment: datetime) -> str:
+        """Return the time of day to the minute."""
+        return f"{self.local(moment):%H:%M}"
+
+    def field(self, moment: datetime | None) -> str:
+        """Return a moment as the value of a field of date and time (HTML, ``datetime-local``); empty for None."""
+        return "" if moment is None else f"{self.local(moment):%Y-%m-%dT%H:%M}"
+
     def clock(self, moment: datetime) -> str:
         """Return the time of day with thousandths: what a line of a timeline shows."""
         local = self.local(moment)

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from web import times
+from web import phrases, times
 from web.errors import N_
 
 Translate = Callable[[str], str]
@@ -42,6 +42,50 @@ STATUSES: Mapping[str, Status] = {
     "timeout": Status("failed", N_("Timed out")),
     "lost": Status("failed", N_("Lost")),
 }
+
+TASKS: Mapping[str, Status] = {
+    "open": Status("queued", N_("Open")),
+    "running": Status("running", N_("Running")),
+    "fulfilled": Status("success", N_("Fulfilled")),
+    "fulfilled_late": Status("late", N_("Fulfilled late")),
+    "failed": Status("failed", N_("Failed")),
+    "missed": Status("missed", N_("Missed")),
+}
+"""States of tasks."""
+
+UNMET = "unmet"
+"""Filter of tasks: all whose result did not come in time."""
+
+TASK_FILTERS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
+    UNMET: ("warning", N_("Not in time"), ("fulfilled_late", "failed", "missed")),
+    "open": ("queued", N_("Open"), ("open",)),
+    "running": ("running", N_("Running"), ("running",)),
+    "fulfilled": ("success", N_("Fulfilled"), ("fulfilled",)),
+    "fulfilled_late": ("late", N_("Late"), ("fulfilled_late",)),
+    "failed": ("failed", N_("Failed"), ("failed",)),
+    "missed": ("missed", N_("Missed"), ("missed",)),
+}
+"""What lists of tasks can be narrowed to, in the order in which it is offered: icon, word, states."""
+
+BACKOFFS: Mapping[str, str] = {
+    "none": N_("at once"),
+    "fixed": N_("always the same time"),
+    "linear": N_("a longer time after each attempt"),
+    "exponential": N_("twice the time after each attempt"),
+}
+"""How long to wait before another attempt."""
+
+REASONS: tuple[str, ...] = (
+    N_("The job was cancelled."),
+    N_("The exit code of the job says that trying again is of no use."),
+    N_("No attempt of {count} is left."),
+    N_("There is no time left to try again."),
+    N_("The job succeeded, but after the deadline."),
+    N_("The window ended before an attempt began."),
+    N_("The window ended without success."),
+    N_("Its run template was removed."),
+)
+"""Reasons that the domain writes into events."""
 
 EXIT_CODES: Mapping[int, str] = {
     -1: N_("The application asks to be run again later"),
@@ -155,6 +199,19 @@ def localized(value: object, language: str) -> str:
         texts: Mapping[Any, Any] = value
         return str(texts.get(language) or texts.get("en") or next(iter(texts.values()), ""))
     return value if isinstance(value, str) else ""
+
+
+def reason(text: str | None, translate: Translate) -> str:
+    """Return why something happened, in the viewer's language if the reason is one of the domain's own.
+
+    Examples
+    --------
+    >>> reason("No attempt of 3 is left.", str.upper)
+    'NO ATTEMPT OF 3 IS LEFT.'
+    >>> reason("Planned work", str.upper)
+    'Planned work'
+    """
+    return phrases.translated(text or "", REASONS, translate)
 
 
 def actor(name: str | None, translate: Translate) -> str:

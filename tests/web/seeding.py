@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -15,8 +16,10 @@ from daemons.prepare import prepare
 from domain.application_events import ApplicationImported
 from domain.company_events import CompanyCreated
 from domain.event import Event
-from domain.job_events import Channel, JobCancelled, JobFinished, JobScheduled, JobStarted, OutputCaptured
+from domain.job_events import Artifact, Channel, JobCancelled, JobFinished, JobScheduled, JobStarted, OutputCaptured
 from domain.run_template_events import RunTemplateCreated
+from domain.task_events import TaskFailed, TaskFulfilled, TaskMissed, TaskOpened
+from eventstore.artifacts import store_artifact
 from eventstore.log import Append, Meta
 from eventstore.output import encode_payload, key_owner, place
 from eventstore.settings import Settings
@@ -139,13 +142,45 @@ class Installation:
         )
         await self.append(f"job-{job}", company, event, actor="user:1")
 
+    async def task(self, company: int, template: int, start: datetime, **more: Any) -> int:
+        """Open a task whose window begins at a moment and lasts an hour unless told."""
+        number = next(self._ids)
+        end = start + timedelta(hours=1)
+        values = {"window_start": start, "window_end": end, "deadline": end, "opened_at": start}
+        await self._of_task(number, company, template, TaskOpened, **{**values, **more})
+        return number
+
+    async def fulfil(self, task: int, company: int, template: int, job: int, **more: Any) -> None:
+        values = {"job_id": job, "fulfilled_at": datetime.now(UTC)}
+        await self._of_task(task, company, template, TaskFulfilled, **{**values, **more})
+
+    async def fail(self, task: int, company: int, template: int, reason: str) -> None:
+        await self._of_task(task, company, template, TaskFailed, reason=reason, failed_at=datetime.now(UTC))
+
+    async def miss(self, task: int, company: int, template: int) -> None:
+        reason = "The window ended before an attempt began."
+        await self._of_task(task, company, template, TaskMissed, reason=reason, missed_at=datetime.now(UTC))
+
+    async def _of_task(self, task: int, company: int, template: int, kind: Callable[..., Event], **fields: Any) -> None:
+        event = kind(task_id=task, company_id=company, run_template_id=template, **fields)
+        await self.append(f"task-{task}", company, event, actor="daemon:scheduler")
+
+    async def artifact(self, company: int, name: str, content_type: str, data: bytes) -> Artifact:
+        """Store a content, and return the file that a job may leave."""
+        digest = await store_artifact(self.store, company, data)
+        return Artifact(name=name, content_type=content_type, size=len(data), digest=digest)
+
     async def job(self, company: int, application: int, template: int, **more: Any) -> int:
         """Append a whole life of a job, of some minutes ago unless told."""
         ended = more.pop("at", datetime.now(UTC) - timedelta(minutes=5))
         seconds = more.pop("seconds", 3.2)
         began = ended - timedelta(seconds=seconds)
-        number = await self.schedule(company, application, template, scheduled_at=began - timedelta(milliseconds=240))
-        await self.start(number, company, template, started_at=began)
+        wish = {name: more.pop(name) for name in ("task_id", "attempt", "retry_of") if name in more}
+        queued_at = began - timedelta(milliseconds=240)
+        number = await self.schedule(company, application, template, scheduled_at=queued_at, **wish)
+        task = {"task_id": wish["task_id"]} if "task_id" in wish else {}
+        await self.start(number, company, template, started_at=began, **task)
+        more |= task
         for channel, data in more.pop("output", ()):
             await self.write(number, company, data, channel)
         await self.finish(number, company, template, finished_at=ended, **more)

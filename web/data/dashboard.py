@@ -45,6 +45,27 @@ class Day(msgspec.Struct, frozen=True):
         return self.succeeded + self.warned + self.failed
 
 
+class TasksToday(msgspec.Struct, frozen=True):
+    """How many tasks whose windows began today (in the zone of their company) are in each state."""
+
+    open: int = 0
+    running: int = 0
+    fulfilled: int = 0
+    fulfilled_late: int = 0
+    failed: int = 0
+    missed: int = 0
+
+    @property
+    def unmet(self) -> int:
+        """How many did not have their result in time."""
+        return self.fulfilled_late + self.failed + self.missed
+
+    @property
+    def ended(self) -> int:
+        """How many have ended."""
+        return self.fulfilled + self.unmet
+
+
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures on top. ``success_rate`` is the part of the jobs of 7 days that did not fail; None: there were none."""
 
@@ -59,6 +80,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     companies: int
     applications: int
     next_due: datetime | None
+    tasks_today: TasksToday
 
 
 class Upcoming(msgspec.Struct, frozen=True):
@@ -208,6 +230,7 @@ async def _days(connection: Connection, company: int | None, today: date) -> lis
 async def _figures(connection: Connection, company: int | None, days: list[Day]) -> Figures:
     record = await connection.fetchrow(shared("dashboard.figures"), company)
     assert record is not None
+    tasks = await connection.fetch(query("task.today"), company)
     week = days[-WEEK:]
     finished = sum(day.finished for day in week)
     return Figures(
@@ -222,4 +245,5 @@ async def _figures(connection: Connection, company: int | None, days: list[Day])
         companies=record["companies"],
         applications=record["applications"],
         next_due=record["next_due"],
+        tasks_today=TasksToday(**{each["state"]: each["tasks"] for each in tasks}),
     )

@@ -64,6 +64,8 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
         Command line, secrets masked.
     environment : dict[str, str]
         Its one-off values, what looks secret masked.
+    task_id, retry_of : int or None
+        The task that it is an attempt of, and the job that it runs again.
     last_output_version : int
         Version of its output stream.
     chunks : int
@@ -87,6 +89,9 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
     last_output_version: int
     chunks: int
     time_zone: str | None
+    task_id: int | None = None
+    attempt: int = 1
+    retry_of: int | None = None
     timeline: list[Happening] = []
 
     @property
@@ -132,6 +137,7 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
     company = await connection.fetchrow(shared("company.find"), record["company_id"], None, None, None)
     written = await connection.fetch(query("job.output"), job_id)
     shown = row(record)
+    origin = await connection.fetchrow(shared("job.origin"), job_id)
     waiting = await connection.fetchval(query("job.ahead"), job_id) if shown.state == "queued" else None
     earliest = max((moment for moment in (shown.scheduled_at, shown.not_before) if moment), default=None)
     return JobShown(
@@ -152,6 +158,9 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
         last_output_version=await connection.fetchval(query("job.output_version"), f"output-{job_id}") or 0,
         chunks=sum(each["chunks"] for each in written),
         time_zone=company["time_zone"] if company else None,
+        task_id=origin["task_id"] if origin else None,
+        attempt=origin["attempt"] if origin else 1,
+        retry_of=origin["retry_of"] if origin else None,
     )
 
 

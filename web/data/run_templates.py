@@ -13,6 +13,7 @@ from web import masking
 from web.data.company_choice import Choice, company_choice
 from web.data.job import secret_names
 from web.data.job_row import JobRow, rows
+from web.data.tasks import TaskRow, newest
 from web.errors import N_, BadRequestError, NotFoundError
 from web.view import NOT_A_NUMBER, View
 
@@ -69,6 +70,7 @@ class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
     deadline_offset: str | None
     environment: dict[str, str]
     recent: list[JobRow]
+    tasks: list[TaskRow]
     created_at: datetime
     changed_at: datetime
 
@@ -116,6 +118,7 @@ async def load(connection: Connection, template_id: int) -> TemplateShown:
             msgspec.json.decode(record["environment"] or "{}"), secret_names(definition or {})
         ),
         recent=rows(recent),
+        tasks=await newest(connection, template_id),
         created_at=record["DatCreate"],
         changed_at=record["DatSave"],
     )

@@ -23,7 +23,11 @@ def texts() -> Catalog:
     """Return all texts in the source, untranslated."""
     catalogue = Catalog(charset="utf-8")
     found = extract_from_dir(
-        SOURCE, METHODS, options_map={"**.html": {"silent": "false"}}, keywords=KEYWORDS, comment_tags=()
+        SOURCE,
+        METHODS,
+        options_map={"**.html": {"silent": "false", "extensions": "jinja2.ext.do"}},
+        keywords=KEYWORDS,
+        comment_tags=(),
     )
     for filename, line, text, _comments, _context in found:
         catalogue.add(text, locations=[(filename, line)])

@@ -147,10 +147,14 @@ async def test_what_is_not_sealed_is_not_archived(database: Database, tmp_path: 
         assert await connection.fetchval("SELECT count(*) FROM archived_partitions") == 0
 
 
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of an archive, unchecked."""
+    return zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read().decode().splitlines()
+
+
 def rewritten(path: Path, change: Any) -> Path:
     """Return a copy of an archive with its lines changed."""
-    lines = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read().decode().splitlines()
-    documents = change([json.loads(line) for line in lines])
+    documents = change([json.loads(line) for line in lines_of(path)])
     text = "".join(json.dumps(document) + "\n" for document in documents)
     copy = path.with_name("changed")
     copy.write_bytes(zstandard.ZstdCompressor().compress(text.encode()))
@@ -167,14 +171,17 @@ async def test_a_damaged_or_forged_file_is_refused_with_what_is_wrong(database: 
         broken = tmp_path / "broken"
         for _ in range(150):
             if chance.random() < 0.5:
-                broken.write_bytes(whole[: chance.randrange(len(whole))])
+                damaged = whole[: chance.randrange(len(whole))]
             else:
                 place = chance.randrange(len(whole))
-                broken.write_bytes(
-                    whole[:place] + bytes([whole[place] ^ 1 << chance.randrange(8)]) + whole[place + 1 :]
-                )
-            with pytest.raises(ArchiveError):
+                damaged = whole[:place] + bytes([whole[place] ^ 1 << chance.randrange(8)]) + whole[place + 1 :]
+            broken.write_bytes(damaged)
+            try:
                 verify_archive(broken, key)
+            except ArchiveError:
+                continue
+            # The header of a frame has bits that mean nothing (RFC 8878, 3.1.1.1): what is read is the same.
+            assert len(damaged) == len(whole) and lines_of(broken) == lines_of(path)
 
         def entry(number: int, column: int, value: Any) -> Any:
             def change(lines: list[Any]) -> list[Any]:

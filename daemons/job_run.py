@@ -188,7 +188,7 @@ class JobRun:
             folder=folder,
             token=self._token,
             limits=self._limits,
-            run_as=self.job.get("run_as"),
+            run_as=self.job.get("run_as") or self._around.job_user,
             image=str(planned.definition.document.get("ociimage") or ""),
         )
 

@@ -21,6 +21,11 @@ killed (``MULTIFLEXI_DRAIN``). Whoever stops the executor must wait for twice as
 class Surroundings:
     """What the jobs of one executor share.
 
+    Attributes
+    ----------
+    job_user : str or None
+        User of the processes whose template names none (``MULTIFLEXI_JOB_USER``); None: the executor's own.
+
     Parameters
     ----------
     store : EventStore
@@ -38,4 +43,5 @@ class Surroundings:
         self.system_file = SystemFile()
         self.grace = float(environment.get("MULTIFLEXI_CANCEL_GRACE") or GRACE)
         self.drain = float(environment.get("MULTIFLEXI_DRAIN") or DRAIN)
+        self.job_user = environment.get("MULTIFLEXI_JOB_USER") or None
         self.labels = [label.strip() for label in environment.get("MULTIFLEXI_LABELS", "").split(",") if label.strip()]

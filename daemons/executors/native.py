@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 from daemons import limits
 from daemons.executors import process_tree
@@ -25,6 +26,7 @@ from daemons.executors.native_run import NativeRun
 NOT_FOUND = 127
 CANNOT_EXECUTE = 126
 FAILURE = 255
+STDERR = 2
 
 RESTORED = tuple(
     {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD}
@@ -42,6 +44,7 @@ class NativeExecutor:
     name = "Native"
 
     def __init__(self) -> None:
+        keep_from_jobs()
         self._null = os.open(os.devnull, os.O_RDWR)
 
     async def start(self, launch: Launch, sink: Sink) -> NativeRun:
@@ -134,6 +137,14 @@ def find(launch: Launch) -> str:
     raise StartError(Ended(exit_code=NOT_FOUND, outcome="not_found", reason=reason))
 
 
+def keep_from_jobs() -> None:
+    """Close on exec what the executor itself inherited and did not ask for, such as a lock of the shell that started it."""
+    for descriptor in [int(entry.name) for entry in (process_tree.PROC / "self" / "fd").iterdir()]:
+        if descriptor > STDERR:
+            with suppress(OSError):  # the listing's own is gone
+                os.set_inheritable(descriptor, False)
+
+
 def account_of(launch: Launch) -> pwd.struct_passwd | None:
     """Return the account that the job runs as, None for the executor's own.
 
@@ -147,12 +158,12 @@ def account_of(launch: Launch) -> pwd.struct_passwd | None:
     try:
         account = pwd.getpwnam(launch.run_as)
     except KeyError:
-        reason = f"The template wants to run as {launch.run_as}, but this host has no such user."
+        reason = f"The job is to run as {launch.run_as}, but this host has no such user."
         raise StartError(Ended(exit_code=CANNOT_EXECUTE, reason=reason)) from None
     if account.pw_uid == os.geteuid():
         return None
     if os.geteuid() != 0:
-        reason = f"The template wants to run as {launch.run_as}; only an executor that runs as root can do that."
+        reason = f"The job is to run as {launch.run_as}; only an executor that runs as root can do that."
         raise StartError(Ended(exit_code=CANNOT_EXECUTE, reason=reason))
     return account
 

@@ -106,11 +106,21 @@ async def test_a_job_runs_as_the_user_of_its_template_without_the_groups_of_root
         assert len(group.split()) == 1 and group != "0"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+async def test_a_job_whose_template_names_no_user_runs_as_that_of_the_executors_settings(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MULTIFLEXI_JOB_USER", "nobody")
+    async with engine(database, "executor", "projector") as lab:
+        job = await lab.run(await lab.template("/usr/bin/id", ["-un"]))
+        assert await lab.output(job["id"]) == b"nobody\n"
+
+
 async def test_a_user_that_does_not_exist_is_told(database: Database) -> None:
     async with engine(database, "executor", "projector") as lab:
         job = await lab.run(await lab.template("/bin/true", run_as="nobody-of-that-name"))
         assert job["outcome"] == "failure"
-        assert job["reason"] == "The template wants to run as nobody-of-that-name, but this host has no such user."
+        assert job["reason"] == "The job is to run as nobody-of-that-name, but this host has no such user."
 
 
 async def test_a_script_whose_interpreter_is_missing_is_told(database: Database, tmp_path: Path) -> None:
@@ -156,11 +166,14 @@ async def test_working_folders_are_where_they_are_wanted_and_stdin_is_empty(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MULTIFLEXI_WORK_FOLDER", str(tmp_path / "work"))
+    inherited = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(inherited, True)
     async with engine(database, "executor", "projector") as lab:
         job = await lab.run(await lab.template("/bin/sh", ["-c", "pwd; cat; ls -l /proc/self/fd | wc -l"]))
         folder, descriptors = (await lab.output(job["id"])).decode().split()
         assert Path(folder).parent == tmp_path / "work"
         assert int(descriptors) <= 5  # three, the listing's own, and the line of the total
+    os.close(inherited)
 
 
 async def test_a_job_has_signals_as_a_program_expects_them(database: Database) -> None:

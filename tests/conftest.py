@@ -19,7 +19,6 @@ import pytest
 from tests.testbed.components import require
 from tests.testbed.postgres import EMBEDDED_VERSION, Database, Server, sweep
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell without job control starts what runs in the background deaf to Ctrl-C, and so would be every process that
     # a test starts and interrupts.

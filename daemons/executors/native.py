@@ -138,7 +138,7 @@ def find(launch: Launch) -> str:
 
 
 def keep_from_jobs() -> None:
-    """Close on exec what the executor itself inherited and did not ask for, such as a lock of the shell that started it."""
+    """Close on exec what the executor itself inherited and did not ask for, such as a lock of its shell."""
     for descriptor in [int(entry.name) for entry in (process_tree.PROC / "self" / "fd").iterdir()]:
         if descriptor > STDERR:
             with suppress(OSError):  # the listing's own is gone

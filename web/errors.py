@@ -50,6 +50,12 @@ class NotFoundError(WebError):
     status = 404
 
 
+class GoneError(WebError):
+    """What was asked for existed and was removed for good."""
+
+    status = 410
+
+
 class RefusedError(WebError):
     """A command was refused by the rules of the domain."""
 

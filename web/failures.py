@@ -26,6 +26,7 @@ TITLES = {
     404: N_("There is nothing here"),
     405: N_("This was not allowed"),
     409: N_("This could not be done"),
+    410: N_("This was removed"),
     413: N_("This was too large"),
     500: N_("Something went wrong on our side"),
     503: N_("The database is away"),

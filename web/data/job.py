@@ -10,10 +10,12 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from domain.job_events import JobFinished
 from eventstore.store import EventStore
 from projections.queries import query as shared
 from web.database import Connection
 from web import masking, times, words
+from web.data.artifacts import ArtifactShown
 from web.data.job_row import JobRow, row
 from web.errors import N_, NotFoundError
 from web.queries import query
@@ -93,6 +95,8 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     retry_of: int | None = None
     timeline: list[Happening] = []
+    artifacts: list[ArtifactShown] = []
+    artifacts_left_out: int = 0
 
     @property
     def command_line(self) -> str:
@@ -164,18 +168,23 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
     )
 
 
-async def timeline(store: EventStore, job_id: int) -> list[Happening]:
-    """Read what happened to a job, from the log."""
-    return [
-        Happening(
-            type=each.type,
-            at=getattr(each.event, MOMENTS[each.type], each.time) if each.type in MOMENTS else each.time,
-            actor=str(each.meta.get("actor", "")),
-            source=str(each.meta.get("source", "")),
-            detail=getattr(each.event, "reason", None) or getattr(each.event, "host", None),
+async def life(store: EventStore, job_id: int) -> tuple[list[Happening], JobFinished | None]:
+    """Read what happened to a job, from the log, and how it ended."""
+    happened: list[Happening] = []
+    end = None
+    async for each in store.read_stream(f"job-{job_id}"):
+        happened.append(
+            Happening(
+                type=each.type,
+                at=getattr(each.event, MOMENTS[each.type], each.time) if each.type in MOMENTS else each.time,
+                actor=str(each.meta.get("actor", "")),
+                source=str(each.meta.get("source", "")),
+                detail=getattr(each.event, "reason", None) or getattr(each.event, "host", None),
+            )
         )
-        async for each in store.read_stream(f"job-{job_id}")
-    ]
+        if isinstance(each.event, JobFinished):
+            end = each.event
+    return happened, end
 
 
 MOMENTS = {

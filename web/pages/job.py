@@ -13,10 +13,10 @@ from litestar.response import Stream
 
 from eventstore.output import read_output
 from web.access import AnyRequest
-from web.data import job, output_window
+from web.data import artifacts, job, output_window
 from web.data.job import CHANNELS, JobShown
 from web.data.output_window import Window
-from web.errors import N_, NotFoundError
+from web.errors import N_, GoneError, NotFoundError
 from web.output.lines import Place
 from web.pages.job_live import JobStream
 from web.rendering import digest, page, safe
@@ -25,14 +25,20 @@ from web.sse import Sent, stream
 from web.view import View, identifier
 
 TEMPLATE = "parts/job.html"
-LIVE_PARTS = ("head", "notices", "facts", "timeline", "output_state", "downloads")
+LIVE_PARTS = ("head", "notices", "facts", "timeline", "output_state", "downloads", "files")
 
 
 async def read(site: Site, view: View, job_id: int) -> JobShown:
     """Return a job with its timeline."""
     async with site.database.reading(view.companies) as connection:
         shown = await job.load(connection, job_id, view, site.renderer.translate(view))
-    return msgspec.structs.replace(shown, timeline=await job.timeline(site.database.store, job_id))
+    happened, end = await job.life(site.database.store, job_id)
+    shown = msgspec.structs.replace(shown, timeline=happened)
+    if end is None or not end.artifacts:
+        return shown
+    async with site.database.reading(view.companies) as connection:
+        files = await artifacts.files_of(connection, end)
+    return msgspec.structs.replace(shown, artifacts=files, artifacts_left_out=end.artifacts_left_out)
 
 
 def parts_of(site: Site, view: View, shown: JobShown, nothing_there: bool, erased: bool) -> dict[str, str]:
@@ -124,15 +130,25 @@ async def download(
     if channel not in CHANNELS or not file.endswith(".txt"):
         raise NotFoundError(N_("A job has no output {name}; there are stdout.txt and stderr.txt."), name=file[:40])
     async with site.database.reading(view.companies) as connection:
-        await job.load(connection, job_id, view, site.renderer.translate(view))
+        shown = await job.load(connection, job_id, view, site.renderer.translate(view))
+    pieces = _pieces(site, job_id, channel)
+    first = await anext(pieces, b"")
+    if not first and any(each.name == channel and each.bytes for each in shown.channels) and shown.finished:
+        raise GoneError(N_("The output was removed, as the time for which the company keeps it is over."))
 
     async def content() -> AsyncIterator[bytes]:
-        async for chunk in read_output(site.database.store, job_id):
-            if chunk.channel == channel and chunk.data:
-                yield chunk.data
+        yield first
+        async for piece in pieces:
+            yield piece
 
     disposition = f'attachment; filename="job-{job_id}-{channel}.txt"'
     return Stream(content(), media_type="text/plain", headers={"content-disposition": disposition})
+
+
+async def _pieces(site: Site, job_id: int, channel: str) -> AsyncIterator[bytes]:
+    async for chunk in read_output(site.database.store, job_id):
+        if chunk.channel == channel and chunk.data:
+            yield chunk.data
 
 
 def identifier_of(name: str) -> int:

@@ -2,8 +2,8 @@
 
     python -m benchmarks [NAME ...] [--no-results] [--undisturbed]
 
-Names are ``P1``, ``P2``, ``P3``, ``P8``, ``encryption`` and ``peer``; without one, all of them run. They take a server
-of their own, durable and with the settings of an installation, or make databases of their own on that of
+Names are ``P1``, ``P2``, ``P3``, ``P6``, ``P8``, ``encryption`` and ``peer``; without one, all of them run. They take
+a server of their own, durable and with the settings of an installation, or make databases of their own on that of
 ``DATABASE_URL``. On a machine that others use, ``--undisturbed`` keeps their work away from the processor, though not
 from the disk.
 """
@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable
 
-from benchmarks import batches, encryption, peer, rebuild, results, single, visibility
+from benchmarks import batches, encryption, p6_scheduling, peer, rebuild, results, single, visibility
 from benchmarks.figures import HEADINGS, Figure, table
 from benchmarks.place import Place, place
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Place], list[Figure]]] = {
     "P1": single.measure,
     "P2": batches.measure,
     "P3": rebuild.measure,
+    "P6": p6_scheduling.measure,
     "P8": visibility.measure,
     "encryption": encryption.measure,
     "peer": peer.measure,

@@ -1,13 +1,14 @@
 """Turn the plan of a due template into appends: tasks, jobs, what was missed, what is passed over.
 
-All of a template's due time is one append with one idempotency key, held to the version of the template that was read.
+All that follows from a template's due time is appended or nothing, held to the version of the template that was read.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,7 +18,6 @@ from domain.errors import DomainError
 from domain.job_events import JobCancelRequested, JobScheduled
 from domain.schedule_events import DueSkipped
 from domain.task_events import TaskMissed, TaskOpened
-from eventstore.append import guard
 from eventstore.log import ANY, NO_STREAM, Append
 
 LAUNCHED_BY = "daemon:scheduler"
@@ -57,11 +57,6 @@ class DueTemplate(msgspec.Struct, frozen=True, kw_only=True):
     queued: int
     running: list[int]
 
-    @property
-    def key(self) -> str:
-        """Idempotency key of its due time."""
-        return f"due:{self.run_template_id}:{self.next_due.isoformat()}"
-
     def terms(self) -> Terms:
         """Return the terms that its due times follow from."""
         read = self.document
@@ -83,6 +78,8 @@ class DueTemplate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(Document)
+_plan = lru_cache(maxsize=4096)(plan)
+"""Templates with the same terms that are due together have the same plan."""
 
 
 def due_template(row: Any) -> DueTemplate:
@@ -95,7 +92,7 @@ def due_template(row: Any) -> DueTemplate:
 def planned(template: DueTemplate, now: datetime) -> Plan | None:
     """Return the plan of a due template, or None if its schedule cannot be read any more."""
     try:
-        return plan(template.terms(), template.next_due, now, queued=template.queued, running=len(template.running))
+        return _plan(template.terms(), template.next_due, now, queued=template.queued, running=len(template.running))
     except DomainError:
         return None
 
@@ -109,12 +106,9 @@ def appends(
     template: DueTemplate, found: Plan | None, now: datetime, job_ids: Iterator[int], task_ids: Iterator[int]
 ) -> list[Append]:
     """Return what is appended for a due template, all of it or nothing."""
-    made: list[Append] = [
-        guard(f"run_template-{template.run_template_id}", template.company_id, template.stream_version)
-    ]
     if found is None:
-        return [*made, _skip(template, template.next_due, 1, "unreadable", None, now)]
-    made += [_missed(template, window, next(task_ids), now) for window in found.missed]
+        return [_skip(template, template.next_due, 1, "unreadable", None, now)]
+    made = [_missed(template, window, next(task_ids), now) for window in found.missed]
     for window in found.runs:
         task_id = next(task_ids)
         opened = _opened(template, window, task_id, now)
@@ -123,21 +117,24 @@ def appends(
         )
         made.append(_job(template, window, found, now, (next(job_ids), task_id)))
     if not found.runs:
-        reason = "overlap" if found.overlapped else "missed"
-        count = found.uncounted + len(found.missed) + (1 if found.overlapped else 0)
-        made.append(_skip(template, template.next_due, max(count, 1), reason, found.next_due, now))
+        made.append(_passed_over(template, found, now))
     if found.cancel_running:
         made += [_cancel(template, job_id, now) for job_id in template.running]
     return made
 
 
-def moved_on(template: DueTemplate, found: Plan | None, now: datetime) -> list[Append]:
-    """Return what moves the due index past a due time that became a job before and was set back to."""
-    next_due = None if found is None else found.next_due
-    return [
-        guard(f"run_template-{template.run_template_id}", template.company_id, template.stream_version),
-        _skip(template, template.next_due, 1, "done", next_due, now),
-    ]
+def without(found: Plan, known: Collection[datetime]) -> Plan:
+    """Return a plan without the windows that became tasks before: a due time that was set back is not run twice."""
+    runs = [window for window in found.runs if window.due not in known]
+    missed = [window for window in found.missed if window.due not in known]
+    return msgspec.structs.replace(found, runs=runs, missed=missed, cancel_running=found.cancel_running and bool(runs))
+
+
+def _passed_over(template: DueTemplate, found: Plan, now: datetime) -> Append:
+    """Return what moves the due index on where no job is scheduled."""
+    count = found.uncounted + len(found.missed) + (1 if found.overlapped else 0)
+    reason = "overlap" if found.overlapped else "missed" if count else "done"
+    return _skip(template, template.next_due, max(count, 1), reason, found.next_due, now)
 
 
 def _opened(template: DueTemplate, window: Window, task_id: int, now: datetime) -> TaskOpened:

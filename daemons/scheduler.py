@@ -1,86 +1,114 @@
 """The scheduler: turns due templates into jobs, each due time into one, and ends the tasks whose window has passed.
 
-It sleeps until the earliest due time and wakes when a template changes. Any number may run: the due time is part of the
-idempotency key of the append and of a unique key of the queue, and the template is held at the version that was read.
+It sleeps until the earliest due time and wakes when a template changes. Any number may run: a template is held at the
+version that was read, and each of its windows becomes a task once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 
-import structlog
-
-from daemons.due import DueTemplate, appends, due_template, ids_needed, moved_on, planned
+from daemons.due import DueTemplate, appends, due_template, ids_needed, planned, without
+from daemons.due_append import Wanted, append_due
 from daemons.expiry import end_expired_tasks
 from daemons.runtime import Daemon, run
-from eventstore.errors import ConcurrencyError, EventStoreError, UniqueError
+from domain.due_plan import Plan
 from eventstore.listener import POLL
-from eventstore.log import Append, Meta
 from eventstore.store import EventStore
 from projections.queries import query
 
-PAGE = 2_000
-"""Due templates taken at a time."""
+LOOK = 100_000
+"""Due templates looked up at a time."""
 
-META = Meta(actor="daemon:scheduler", source="scheduler")
-STILL_DUE = "SELECT next_due FROM due WHERE run_template_id = $1"
-IDS = "SELECT nextval($1::regclass) FROM generate_series(1, $2::integer)"
+PAGE = 1_000
+"""Due templates scheduled at a time."""
 
-log = structlog.get_logger(__name__)
+IN_FLIGHT = 2
+"""Pages that the database works on while the next one is read and planned."""
 
 
 async def schedule_due(store: EventStore, now: datetime) -> int:
     """Schedule each template that is due at a moment; return how many jobs were queued."""
     queued = 0
+    pages: list[asyncio.Task[int]] = []
+    try:
+        async for ids in pages_due(store, now):
+            rows = await store.pool.fetch(query("run_template.due"), now, ids)
+            while len(pages) >= IN_FLIGHT:
+                queued += await pages.pop(0)
+            pages.append(asyncio.create_task(schedule_page(store, [due_template(row) for row in rows], now)))
+        while pages:
+            queued += await pages.pop(0)
+        return queued
+    finally:
+        for page in pages:
+            page.cancel()
+        await asyncio.gather(*pages, return_exceptions=True)
+
+
+async def pages_due(store: EventStore, now: datetime) -> AsyncIterator[list[int]]:
+    """Yield templates that are due at a moment, the longest overdue first, a page at a time."""
     after: tuple[datetime | None, int | None] = (None, None)
     while True:
-        rows = await store.pool.fetch(query("run_template.due"), now, PAGE, *after)
-        if not rows:
-            return queued
-        queued += await schedule_page(store, [due_template(row) for row in rows], now)
-        after = (rows[-1]["next_due"], rows[-1]["run_template_id"])
-        if len(rows) < PAGE:
-            return queued
+        row = await store.pool.fetchrow(query("run_template.due_ids"), now, LOOK, *after)
+        if row is None or row["ids"] is None:
+            return
+        ids: list[int] = row["ids"]
+        for start in range(0, len(ids), PAGE):
+            yield ids[start : start + PAGE]
+        if len(ids) < LOOK:
+            return
+        after = (row["moments"][-1], ids[-1])
 
 
 async def schedule_page(store: EventStore, templates: Sequence[DueTemplate], now: datetime) -> int:
     """Schedule these templates; return how many jobs were queued."""
     plans = [planned(template, now) for template in templates]
+    outcomes = await append_plans(store, templates, plans, now)
+    queued = sum(ids_needed(found)[0] for found, told in zip(plans, outcomes, strict=True) if told == "scheduled")
+    known = [
+        (template, found)
+        for template, found, told in zip(templates, plans, outcomes, strict=True)
+        if told == "known" and found is not None
+    ]
+    if known:
+        queued += await schedule_rest(store, known, now)
+    return queued
+
+
+async def schedule_rest(store: EventStore, known: Sequence[tuple[DueTemplate, Plan]], now: datetime) -> int:
+    """Schedule what is left of plans of which some windows became tasks before, because a due time was set back."""
+    templates = [template for template, _ in known]
+    opened: dict[int, set[datetime]] = {}
+    windows = [(template.run_template_id, window.due) for template, plan in known for window in plan.runs + plan.missed]
+    for row in await store.pool.fetch(query("task.opened"), [of for of, _ in windows], [due for _, due in windows]):
+        opened.setdefault(row["run_template_id"], set()).add(row["window_start"])
+    plans = [without(found, opened.get(template.run_template_id, set())) for template, found in known]
+    outcomes = await append_plans(store, templates, plans, now)
+    return sum(len(found.runs) for found, told in zip(plans, outcomes, strict=True) if told == "scheduled")
+
+
+async def append_plans(
+    store: EventStore, templates: Sequence[DueTemplate], plans: Sequence[Plan | None], now: datetime
+) -> Sequence[str]:
+    """Append what follows from plans; return what became of each."""
     needed = [ids_needed(found) for found in plans]
-    jobs = iter(await take_ids(store, "job_id", sum(count for count, _ in needed)))
-    tasks = iter(await take_ids(store, "task_id", sum(count for _, count in needed)))
+    jobs, tasks = await take_ids(store, sum(count for count, _ in needed), sum(count for _, count in needed))
     wanted = [
-        (template, appends(template, found, now, jobs, tasks), moved_on(template, found, now))
+        Wanted(template, appends(template, found, now, jobs, tasks))
         for template, found in zip(templates, plans, strict=True)
     ]
-    done = await asyncio.gather(*(append_one(store, *one) for one in wanted))
-    return sum(count for count, told in zip((count for count, _ in needed), done, strict=True) if told)
+    return await append_due(store, wanted)
 
 
-async def take_ids(store: EventStore, sequence: str, count: int) -> list[int]:
-    """Return so many fresh ids of a sequence."""
-    return [row[0] for row in await store.pool.fetch(IDS, sequence, count)] if count else []
-
-
-async def append_one(store: EventStore, template: DueTemplate, made: list[Append], otherwise: list[Append]) -> bool:
-    """Append what follows from a due template, unless somebody else has, or has changed the template; tell whether.
-
-    A due time that has been dealt with before is only moved on from.
-    """
-    try:
-        done = await store.append_all(made, meta=META, key=template.key, fingerprint=template.key.encode())
-        if not any(append.replayed for append in done):
-            return True
-        if await store.pool.fetchval(STILL_DUE, template.run_template_id) == template.next_due:
-            await store.append_all(otherwise, meta=META)
-    except (ConcurrencyError, UniqueError) as error:
-        log.info("not scheduled, somebody was first", run_template=template.run_template_id, reason=str(error))
-    except EventStoreError as error:
-        log.error("not scheduled", run_template=template.run_template_id, error=str(error))
-    return False
+async def take_ids(store: EventStore, jobs: int, tasks: int) -> tuple[Iterator[int], Iterator[int]]:
+    """Return so many fresh ids of jobs and of tasks."""
+    row = await store.pool.fetchrow(query("run_template.ids"), jobs, tasks)
+    assert row is not None
+    return iter(row["jobs"]), iter(row["tasks"])
 
 
 async def work(store: EventStore, daemon: Daemon) -> None:

@@ -41,7 +41,7 @@ JOB_QUEUE = Projection(
 )
 TASK = Projection(
     name="task",
-    version=1,
+    version=2,
     classes=(JOB, JOB),
     inline=True,
     tables=("task",),

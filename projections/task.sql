@@ -20,7 +20,8 @@ CREATE TABLE task (
     state               text        GENERATED ALWAYS AS (
         CASE WHEN ended_as IS NOT NULL THEN ended_as WHEN running_job_id IS NOT NULL THEN 'running' ELSE 'open' END) STORED
 ) WITH (fillfactor = 80);
-CREATE INDEX task_template ON task (run_template_id, window_start);
+-- A window becomes a task once, and with that a due time a job once.
+CREATE UNIQUE INDEX task_window_key ON task (run_template_id, window_start);
 CREATE INDEX task_company ON task (company_id, id);
 CREATE INDEX task_open ON task (window_end) WHERE ended_as IS NULL;
 

@@ -48,9 +48,17 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
  WHERE t.removed_at IS NULL AND ($1::integer IS NULL OR t.id = $1) AND ($2::text IS NULL OR t.name = $2)
  ORDER BY t.id LIMIT 1
 
+-- name: due_ids
+-- Templates that are due at a moment and when, oldest first, as two arrays. $1: moment, $2: at most, $3 and $4: the due time and
+-- id that the page before ended with, or NULL.
+SELECT array_agg(d.run_template_id) AS ids, array_agg(d.next_due) AS moments
+  FROM (SELECT d.run_template_id, d.next_due FROM due d
+         WHERE d.next_due <= $1::timestamptz
+           AND ($3::timestamptz IS NULL OR (d.next_due, d.run_template_id) > ($3, $4::integer))
+         ORDER BY d.next_due, d.run_template_id LIMIT $2::integer) d
+
 -- name: due
--- Templates that are due at a moment, oldest first, with their jobs that wait and run. $1: moment, $2: at most, $3 and $4: the due
--- time and id that the page before ended with, or NULL.
+-- What the scheduler needs of templates that are due at a moment, with their jobs that wait and run. $1: moment, $2: templates.
 SELECT d.run_template_id, d.company_id, d.next_due, t.document, coalesce(t.document->>'time_zone', c.time_zone, 'UTC') AS zone,
        t.app_id, coalesce(a.version, '') AS app_version, t.stream_version,
        (SELECT count(*) FROM job_queue q WHERE q.state = 'queued' AND q.run_template_id = d.run_template_id) AS queued,
@@ -60,13 +68,16 @@ SELECT d.run_template_id, d.company_id, d.next_due, t.document, coalesce(t.docum
   JOIN run_template t ON t.id = d.run_template_id
   JOIN company c ON c.id = t.company_id
   LEFT JOIN application a ON a.id = t.app_id
- WHERE d.next_due <= $1::timestamptz AND t.removed_at IS NULL AND c.removed_at IS NULL
-   AND ($3::timestamptz IS NULL OR (d.next_due, d.run_template_id) > ($3, $4::integer))
- ORDER BY d.next_due, d.run_template_id LIMIT $2::integer
+ WHERE d.run_template_id = ANY ($2::integer[]) AND d.next_due <= $1::timestamptz AND t.removed_at IS NULL AND c.removed_at IS NULL
 
 -- name: next_due
 -- The earliest due time of all templates, or NULL.
 SELECT min(d.next_due) FROM due d
+
+-- name: ids
+-- So many fresh ids of jobs and of tasks. $1, $2: how many.
+SELECT ARRAY(SELECT nextval('job_id')::integer FROM generate_series(1, $1::integer)) AS jobs,
+       ARRAY(SELECT nextval('task_id')::integer FROM generate_series(1, $2::integer)) AS tasks
 
 -- name: stale
 -- Active templates that should have run and did not, the longest overdue first. $1: tolerance in hours. reason: not scheduled

@@ -103,3 +103,9 @@ SELECT w.state, count(*) AS tasks
         AND t.window_start <= now()
      OFFSET 0) w
  GROUP BY w.state ORDER BY w.state
+
+-- name: opened
+-- Windows that became tasks. $1, $2: run templates and the beginnings of their windows, side by side.
+SELECT k.run_template_id, k.window_start
+  FROM unnest($1::integer[], $2::timestamptz[]) AS w (id, due)
+  JOIN task k ON k.run_template_id = w.id AND k.window_start = w.due

@@ -48,7 +48,7 @@ async def test_ten_schedulers_at_once_make_one_job_for_each_due_time(database: D
 async def test_a_template_that_changed_meanwhile_is_not_scheduled_by_its_old_plan(database: Database) -> None:
     async with engine(database) as lab:
         template = await lab.template(interval="h", next_due=DUE)
-        rows = await lab.store.pool.fetch(query("run_template.due"), DUE, 10, None, None)
+        rows = await lab.store.pool.fetch(query("run_template.due"), DUE, [template])
         await lab.change(template, active=False, next_due=None)
         assert await schedule_page(lab.store, [due_template(row) for row in rows], DUE) == 0
         assert await jobs_of(lab, template) == []

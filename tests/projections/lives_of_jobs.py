@@ -71,6 +71,9 @@ def skip_due(now: History, a: int, b: int) -> None:
 def miss_a_window(now: History, a: int, b: int) -> None:
     template, task = pick(now.templates, a), now.next_id()
     company, _ = now.templates[template]
+    if moment(b) in now.dues:
+        return
+    now.dues.add(moment(b))
     about: dict[str, Any] = {"task_id": task, "company_id": company, "run_template_id": template}
     opened = TaskOpened(window_start=moment(b), window_end=moment(b + 1), deadline=None, opened_at=moment(b), **about)
     missed = TaskMissed(missed_at=moment(b + 1), reason="Nobody scheduled it.", **about)

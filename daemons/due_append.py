@@ -1,0 +1,118 @@
+"""Append what follows from many due templates in one call of the database, each template by itself.
+
+The database holds each template at the version that was read and looks whether it is still due at that moment, so that
+of any number of schedulers one has it. A template that somebody else holds at this moment is not waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import asyncpg
+import msgspec
+import structlog
+
+from daemons.due import DueTemplate
+from eventstore import codec
+from eventstore.log import JOB, NO_STREAM, Append, Meta
+from eventstore.sender import SEPARATOR
+from eventstore.store import EventStore
+from projections.registry import inline_folds
+
+META = Meta(actor="daemon:scheduler", source="scheduler")
+ATTEMPTS = 10
+"""How often a call that lost a race is repeated."""
+
+Outcome = Literal["scheduled", "changed", "known", "refused"]
+"""What became of a template: ``changed`` or dealt with by somebody else, ``known`` because one of its windows became a
+task before, ``refused`` by the database."""
+
+SCHEDULE = """
+    SELECT schedule_due($1, $2, $3, $4, $5, string_to_array($6, E'\\x1f'), $7, $8, $9, $10,
+                        string_to_array($11, E'\\x1f'), string_to_array($12, E'\\x1f')::jsonb[],
+                        string_to_array($13, E'\\x1f')::jsonb[], $14)
+"""
+"""Text comes as one string for each column, which the driver encodes faster; JSON escapes the character between."""
+
+log = structlog.get_logger(__name__)
+
+
+class Wanted(NamedTuple):
+    """What follows from a due template."""
+
+    template: DueTemplate
+    appends: Sequence[Append]
+
+
+async def append_due(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
+    """Append what follows from due templates, each as a whole or not at all; return what became of each."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return await _call(store, wanted)
+        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+            if attempt == ATTEMPTS - 1:
+                break
+            await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            # One of them is to blame, and must not keep the others from being scheduled.
+            if len(wanted) > 1:
+                middle = len(wanted) // 2
+                return await append_due(store, wanted[:middle]) + await append_due(store, wanted[middle:])
+            log.error("not scheduled", run_template=wanted[0].template.run_template_id, error=str(error))
+            return ["refused"]
+    return ["changed"] * len(wanted)
+
+
+async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
+    templates = [template for template, _ in wanted]
+    streams: list[str] = []
+    of: list[int] = []
+    rank: list[int] = []
+    last: list[bool] = []
+    old: list[bool] = []
+    types: list[str] = []
+    data: list[str] = []
+    versions: list[int] = []
+    for number, (_, appends) in enumerate(wanted, 1):
+        for append in appends:
+            for place, event in enumerate(append.events, 1):
+                of.append(number)
+                streams.append(append.stream)
+                rank.append(place)
+                last.append(place == len(append.events))
+                old.append(append.expected != NO_STREAM)
+                types.append(type(event).__name__)
+                data.append(codec.encode(event))
+                versions.append(type(event).schema_version)
+    kinds = set(versions)
+    outcomes = await store.pool.fetchval(
+        SCHEDULE,
+        [template.run_template_id for template in templates],
+        [template.company_id for template in templates],
+        [template.stream_version for template in templates],
+        [template.next_due for template in templates],
+        of,
+        SEPARATOR.join(streams),
+        JOB,
+        rank,
+        last,
+        old,
+        SEPARATOR.join(types),
+        SEPARATOR.join(data),
+        SEPARATOR.join(_meta(version) for version in (kinds if len(kinds) == 1 else versions)),
+        list(dict.fromkeys(fold for kind in dict.fromkeys(types) for fold in _FOLDS.get(kind, ()))),
+    )
+    if "scheduled" in outcomes:
+        store.notifier.notify({stream.partition("-")[0] for stream in streams})
+    return outcomes
+
+
+def _meta(schema_version: int) -> str:
+    document = {"v": schema_version, **msgspec.to_builtins(META)}
+    return msgspec.json.encode(document).decode()
+
+
+_FOLDS: Mapping[str, Sequence[str]] = inline_folds()

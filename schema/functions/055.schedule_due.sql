@@ -1,0 +1,153 @@
+-- Appends what follows from many due templates, each template as a whole or not at all, without waiting for anybody.
+-- A template is held at the version that was read, and must still be due at the moment that was read: both are looked at
+-- once nobody else can change them, so that of any number of schedulers one has it. Whoever changes it at this moment
+-- keeps it.
+-- Takes: of each template its id, company, version of its stream and due time; of each event, those of a stream one
+--   after the other, its template (1-based), stream, class, rank in the stream (1-based), whether it is the last of the
+--   stream, whether the stream may have been there before, type, data and
+--   metadata (or one for all of them); the inline projections to fold.
+-- Returns: of each template 'scheduled'; 'changed' when it was changed or dealt with by somebody else, or is held by
+--   somebody else at this moment; 'known' when a task of one of its windows has been opened before.
+-- Raises: serialization_failure when a stream was made meanwhile: try again; unique_violation when a window was opened
+--   by something that is no scheduler.
+-- Heads are found by index, whatever the planner learned of the tables while they were small.
+CREATE OR REPLACE FUNCTION schedule_due(
+    p_template integer[], p_company integer[], p_version integer[], p_due timestamptz[], p_of integer[], p_stream text[],
+    p_class smallint, p_rank integer[], p_last boolean[], p_old boolean[], p_type text[], p_data jsonb[],
+    p_meta jsonb[], p_inline text[]
+) RETURNS text[]
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    zero constant bytea := '\x0000000000000000000000000000000000000000000000000000000000000000';
+    current_epoch smallint := (SELECT max(e.epoch) FROM log_epoch e);
+    my_xid xid8 := pg_current_xact_id();
+    only_meta jsonb := CASE WHEN cardinality(p_meta) = 1 THEN p_meta[1] END;
+    meta_text text := only_meta::text;
+    held boolean[];
+    outcomes text[];
+    place integer;
+    busy integer[];
+    -- Of each event: the head of its stream as found (NULL: none), and what it becomes.
+    tids tid[];
+    bases integer[];
+    hashes bytea[];
+    times timestamptz[];
+    chains bytea[] := array_fill(NULL::bytea, ARRAY[cardinality(p_type)]);
+    places bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_type)]);
+    at timestamptz;
+    moment timestamptz;
+    chain bytea;
+    made integer := 0;
+    written integer;
+    batch event[];
+    fold text;
+BEGIN
+    -- The id of this transaction becomes that of the head, or a change of the template with a smaller one could come
+    -- before this in the log and after it in the tables.
+    FOR place IN
+        WITH free AS MATERIALIZED (
+            SELECT t.n, s.ctid AS tid
+              FROM unnest(p_template, p_company, p_version) WITH ORDINALITY AS t (id, company, version, n)
+              JOIN streams s ON s.stream = 'run_template-' || t.id AND s.version = t.version
+                            AND s.company_id = t.company AND s.xid <= my_xid
+               FOR UPDATE OF s SKIP LOCKED)
+        UPDATE streams s SET xid = my_xid FROM free WHERE s.ctid = free.tid RETURNING free.n
+    LOOP
+        held[place] := true;
+    END LOOP;
+    SELECT array_agg(t.outcome) INTO outcomes
+      FROM (SELECT CASE WHEN held[t.n] AND d.next_due = t.due THEN 'scheduled' ELSE 'changed' END AS outcome
+              FROM unnest(p_template, p_due) WITH ORDINALITY AS t (id, due, n)
+              LEFT JOIN due d ON d.run_template_id = t.id
+             ORDER BY t.n) t;
+    FOR place IN
+        SELECT DISTINCT e.of
+          FROM unnest(p_of, p_type, p_data) AS e (of, type, data)
+          JOIN task k ON k.run_template_id = p_template[e.of] AND k.window_start = (e.data->>'window_start')::timestamptz
+         WHERE e.type = 'TaskOpened' AND outcomes[e.of] = 'scheduled'
+    LOOP
+        outcomes[place] := 'known';
+    END LOOP;
+    IF true = ANY (p_old) THEN
+        -- In two steps: what is found and was not locked is in somebody else's hands.
+        SELECT array_agg(s.tid) INTO tids
+          FROM (SELECT s.ctid AS tid
+                  FROM streams s
+                 WHERE s.stream = ANY (ARRAY(SELECT e.stream FROM unnest(p_stream, p_old) AS e (stream, old) WHERE e.old))
+                   AND s.xid <= my_xid
+                   FOR UPDATE SKIP LOCKED) s;
+        SELECT array_agg(h.tid), array_agg(h.version), array_agg(h.hash), array_agg(h.last_time),
+               array_agg(h.of) FILTER (WHERE h.tid IS NOT NULL AND h.tid <> ALL (coalesce(tids, '{}')))
+          INTO tids, bases, hashes, times, busy
+          FROM (SELECT e.of, s.*
+                  FROM unnest(p_of, p_stream, p_old) WITH ORDINALITY AS e (of, stream, old, n)
+                  LEFT JOIN LATERAL (SELECT s.ctid AS tid, s.version, s.hash, s.last_time
+                                       FROM streams s WHERE e.old AND s.stream = e.stream LIMIT 1) s ON true
+                 ORDER BY e.n) h;
+        FOREACH place IN ARRAY coalesce(busy, '{}') LOOP
+            outcomes[place] := 'changed';
+        END LOOP;
+    END IF;
+
+    at := clock_timestamp();
+    FOR n IN 1 .. cardinality(p_type) LOOP
+        CONTINUE WHEN outcomes[p_of[n]] <> 'scheduled';
+        IF p_rank[n] = 1 THEN
+            -- Time does not run backwards in a stream, even where the clock does.
+            moment := greatest(at, times[n]);
+            chain := coalesce(hashes[n], zero);
+        END IF;
+        times[n] := moment;
+        chain := sha256(chain || event_digest(
+            p_stream[n], p_type[n], p_company[p_of[n]], micros_of(moment), p_data[n]::text,
+            coalesce(meta_text, p_meta[n]::text), NULL));
+        chains[n] := chain;
+        places[n] := nextval('event_position');
+        made := made + p_last[n]::integer;
+    END LOOP;
+    IF made = 0 THEN
+        RETURN outcomes;
+    END IF;
+
+    WITH heads AS MATERIALIZED (
+        SELECT h.tid, h.stream, p_company[h.of] AS company, h.base, coalesce(h.base, 0) + h.rank AS version, h.hash, h.time
+          FROM unnest(p_of, p_stream, p_rank, p_last, tids, bases, chains, times)
+               AS h (of, stream, rank, last, tid, base, hash, time)
+         WHERE h.last AND h.hash IS NOT NULL
+    ), moved AS (
+        UPDATE streams AS s SET version = h.version, hash = h.hash, xid = my_xid, last_time = h.time
+          FROM heads h WHERE h.tid IS NOT NULL AND s.ctid = h.tid AND s.version = h.base AND s.company_id = h.company
+        RETURNING 1
+    ), created AS (
+        INSERT INTO streams (stream, class, company_id, version, hash, xid, first_time, last_time)
+        SELECT h.stream, p_class, h.company, h.version, h.hash, my_xid, h.time, h.time FROM heads h WHERE h.tid IS NULL
+        ON CONFLICT (stream) DO NOTHING
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM created) INTO written;
+    IF written <> made THEN
+        RAISE serialization_failure USING MESSAGE = 'a stream was made meanwhile';
+    END IF;
+    -- unnest() in the list of the query, not after FROM: there its rows would be kept before they are used.
+    INSERT INTO events (epoch, xid, position, class, stream, version, type, company_id, time, data, meta, hash)
+    SELECT current_epoch, my_xid, e.position, p_class, e.stream, coalesce(e.base, 0) + e.rank, e.type, p_company[e.of],
+           e.time, e.data, coalesce(only_meta, e.meta), e.hash
+      FROM (SELECT unnest(p_of) AS of, unnest(p_stream) AS stream, unnest(p_rank) AS rank, unnest(bases) AS base,
+                   unnest(places) AS position, unnest(p_type) AS type, unnest(times) AS time, unnest(p_data) AS data,
+                   unnest(p_meta) AS meta, unnest(chains) AS hash) e
+     WHERE e.hash IS NOT NULL;
+    SELECT array_agg(ROW(current_epoch, my_xid, e.position, e.stream, coalesce(e.base, 0) + e.rank, e.type, p_company[e.of],
+                         e.time, e.data, coalesce(only_meta, e.meta))::event)
+      INTO batch
+      FROM (SELECT unnest(p_of) AS of, unnest(p_stream) AS stream, unnest(p_rank) AS rank, unnest(bases) AS base,
+                   unnest(places) AS position, unnest(p_type) AS type, unnest(times) AS time, unnest(p_data) AS data,
+                   unnest(p_meta) AS meta) e
+     WHERE e.position IS NOT NULL;
+    FOREACH fold IN ARRAY p_inline LOOP
+        EXECUTE format('SELECT %I($1)', fold) USING batch;
+    END LOOP;
+    RETURN outcomes;
+END
+$$;

@@ -67,6 +67,7 @@ class Claimer:
         self._busy = 0
         self._claimed_at = 0.0
         self._connection: Any = None
+        daemon.detail |= {"executors": self._names, "labels": surroundings.labels, "places": limit}
         self.running: dict[int, tuple[JobRun, asyncio.Task[None]]] = {}
         self._wake = self._store.listener.register(
             frozenset({"job", "system", "company", "application", "run_template"})

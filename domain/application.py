@@ -24,7 +24,7 @@ from domain.command import Command, changes, given, set_fields, where_set
 from domain.errors import NotFoundError, StateError
 from domain.event import UNSET, Unset
 
-_FIELDS = ("name", "version", "executable", "definition", "digest", "enabled", "max_parallel", "paused")
+_FIELDS = ("name", "version", "executable", "definition", "digest", "enabled", "max_parallel", "paused", "pause_reason")
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +40,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     max_parallel: int | None = None
     paused: bool = False
+    pause_reason: str | None = None
     removed: bool = False
 
 
@@ -67,12 +68,14 @@ class ImportApplication(ApplicationCommand, frozen=True, kw_only=True):
 class ChangeApplication(ApplicationCommand, frozen=True, kw_only=True):
     """Change how an application is used; unset leaves a field as it is.
 
-    ``max_parallel`` is how many of its jobs run at once (None: any number); while it is ``paused``, none starts.
+    ``max_parallel`` is how many of its jobs run at once (None: any number); while it is ``paused``, none starts,
+    for a ``pause_reason`` that is forgotten when it is resumed.
     """
 
     enabled: bool | Unset = UNSET
     max_parallel: int | Unset | None = UNSET
     paused: bool | Unset = UNSET
+    pause_reason: str | Unset | None = UNSET
 
 
 class EnableApplication(ApplicationCommand, frozen=True, kw_only=True):
@@ -177,6 +180,7 @@ def _change(state: Application, command: ChangeApplication) -> list[ApplicationE
         "enabled": command.enabled,
         "max_parallel": where_set(command.max_parallel, checks.most_at_once),
         "paused": command.paused,
+        "pause_reason": checks.reason_of(command.paused, command.pause_reason, "pause_reason"),
     }
     changed = changes(state, wanted)
     return [ApplicationUpdated(application_id=state.application_id, **changed)] if changed else []

@@ -27,6 +27,7 @@ class ApplicationImported(ApplicationEvent, frozen=True, kw_only=True):
     enabled: bool = True
     max_parallel: int | None = None
     paused: bool = False
+    pause_reason: str | None = None
 
 
 class ApplicationUpdated(ApplicationEvent, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class ApplicationUpdated(ApplicationEvent, frozen=True, kw_only=True):
     enabled: bool | Unset = UNSET
     max_parallel: int | Unset | None = UNSET
     paused: bool | Unset = UNSET
+    pause_reason: str | Unset | None = UNSET
 
 
 class ApplicationRemoved(ApplicationEvent, frozen=True, kw_only=True):

@@ -14,9 +14,11 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from domain.errors import ValidationError
+from domain.event import UNSET, Unset
 
 LONGEST_NAME = 255
 LONGEST_TEXT = 65_536
+LONGEST_REASON = 2_000
 LONGEST_ENVIRONMENT_VALUE = 131_072 - 256
 MOST_ENVIRONMENT_KEYS = 2_000
 LARGEST_ENVIRONMENT = 1_048_576
@@ -66,6 +68,21 @@ def text(value: str, field: str, *, longest: int = LONGEST_TEXT) -> str:
     if _UNSTORABLE.search(value):
         raise ValidationError(f"The {label} holds a character that cannot be stored (NUL or half a pair).", field=field)
     return value
+
+
+def reason_of(stopped: bool | Unset, given: str | Unset | None, field: str) -> str | Unset | None:
+    """Return the reason for which something is stopped: None once it goes on, unset if nothing is said.
+
+    Examples
+    --------
+    >>> reason_of(True, " Stocktaking ", "pause_reason"), reason_of(False, "Stocktaking", "pause_reason")
+    ('Stocktaking', None)
+    """
+    if stopped is False:
+        return None
+    if isinstance(given, Unset):
+        return UNSET
+    return text((given or "").strip(), field, longest=LONGEST_REASON) or None
 
 
 def whole(value: int, field: str, *, lowest: int, highest: int) -> int:

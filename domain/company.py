@@ -47,6 +47,7 @@ _FIELDS = (
     "zabbix_host",
     "max_parallel",
     "paused",
+    "pause_reason",
     "settings",
 )
 
@@ -69,6 +70,7 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
     zabbix_host: str | None = None
     max_parallel: int | None = None
     paused: bool = False
+    pause_reason: str | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     removed: bool = False
 
@@ -109,7 +111,8 @@ class CreateCompany(CompanyCommand, frozen=True, kw_only=True):
 class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
     """Change some fields of a company; None empties one, unset leaves it as it is.
 
-    ``max_parallel`` is how many of its jobs run at once (None: any number); while it is ``paused``, none starts.
+    ``max_parallel`` is how many of its jobs run at once (None: any number); while it is ``paused``, none starts,
+    for a ``pause_reason`` that is forgotten when it is resumed.
     """
 
     name: str | Unset = UNSET
@@ -125,6 +128,7 @@ class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
     zabbix_host: str | Unset | None = UNSET
     max_parallel: int | Unset | None = UNSET
     paused: bool | Unset = UNSET
+    pause_reason: str | Unset | None = UNSET
     settings: dict[str, str] | Unset = UNSET
 
 
@@ -247,6 +251,7 @@ def _change(state: Company, command: ChangeCompany) -> list[CompanyEvent]:
             "zabbix_host": where_set(command.zabbix_host, _zabbix_host),
             "max_parallel": where_set(command.max_parallel, checks.most_at_once),
             "paused": command.paused,
+            "pause_reason": checks.reason_of(command.paused, command.pause_reason, "pause_reason"),
             "settings": where_set(command.settings, _settings),
         },
     )

@@ -40,6 +40,7 @@ class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
     zabbix_host: str | None = None
     max_parallel: int | None = None
     paused: bool = False
+    pause_reason: str | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
@@ -61,6 +62,7 @@ class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
     zabbix_host: str | Unset | None = UNSET
     max_parallel: int | Unset | None = UNSET
     paused: bool | Unset = UNSET
+    pause_reason: str | Unset | None = UNSET
     settings: dict[str, str] | Unset = UNSET
 
 

@@ -30,7 +30,8 @@ from domain.run_template_events import RunTemplateChanged, RunTemplateCreated, R
 from domain.run_template_fields import CHECKS
 
 _SCHEDULE = ("interval", "cron", "time_zone", "active", "start_at", "end_at")
-_FIELDS = (*_SCHEDULE, *(name for name in CHECKS if name not in _SCHEDULE), "environment", "allow_late")
+_OTHERS = ("environment", "allow_late", "inactive_reason")
+_FIELDS = (*_SCHEDULE, *(name for name in CHECKS if name not in _SCHEDULE), *_OTHERS)
 
 
 class RunTemplate(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class RunTemplate(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str | None
     delay: int
     active: bool
+    inactive_reason: str | None
     executor: str
     environment: dict[str, str]
     deadline_offset: str | None
@@ -163,7 +165,9 @@ class ActivateRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
 
 
 class DeactivateRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
-    """Keep a template from being due; it can still be run by hand."""
+    """Keep a template from being due; it can still be run by hand. The ``reason`` is forgotten when it is activated."""
+
+    reason: str | None = None
 
 
 class RescheduleRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
@@ -189,9 +193,10 @@ def decide(state: RunTemplate | None, command: RunTemplateCommand) -> list[RunTe
         case ChangeRunTemplate():
             return _change(present, command, _checked(present, command))
         case ActivateRunTemplate():
-            return _change(present, command, {"active": True})
+            return _change(present, command, {"active": True, "inactive_reason": None})
         case DeactivateRunTemplate():
-            return _change(present, command, {"active": False})
+            reason = checks.reason_of(True, command.reason or UNSET, "reason")
+            return _change(present, command, {"active": False, "inactive_reason": reason})
         case RescheduleRunTemplate():
             return _reschedule(present, command)
         case RemoveRunTemplate():
@@ -250,7 +255,15 @@ def _create(state: RunTemplate | None, command: CreateRunTemplate) -> list[RunTe
 def _checked(state: RunTemplate, command: ChangeRunTemplate) -> dict[str, Any]:
     checked = {name: where_set(getattr(command, name), check) for name, check in CHECKS.items()}
     environment = _environment(state, command)
-    return {**checked, "active": command.active, "environment": environment, "allow_late": command.allow_late}
+    # Whoever switches it on has nothing to explain any more.
+    reason = None if command.active is True else UNSET
+    return {
+        **checked,
+        "active": command.active,
+        "inactive_reason": reason,
+        "environment": environment,
+        "allow_late": command.allow_late,
+    }
 
 
 def _change(state: RunTemplate, command: RunTemplateCommand, wanted: dict[str, Any]) -> list[RunTemplateEvent]:

@@ -37,6 +37,7 @@ class RunTemplateCreated(RunTemplateEvent, frozen=True, kw_only=True):
     time_zone: str | None = None
     delay: int = 0
     active: bool = True
+    inactive_reason: str | None = None
     executor: str = "Native"
     environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     deadline_offset: str | None = None
@@ -75,6 +76,7 @@ class RunTemplateChanged(RunTemplateEvent, frozen=True, kw_only=True):
     time_zone: str | Unset | None = UNSET
     delay: int | Unset = UNSET
     active: bool | Unset = UNSET
+    inactive_reason: str | Unset | None = UNSET
     executor: str | Unset = UNSET
     environment: dict[str, str] | Unset = UNSET
     deadline_offset: str | Unset | None = UNSET

@@ -21,13 +21,24 @@ from web.api import health
 from web.assets import Assets
 from web.database import Database
 from web.live import Hub, Snapshots
-from web.pages import actions, artifacts, dashboard, job, jobs, run_templates, static, tasks
+from web.pages import (
+    actions,
+    artifacts,
+    dashboard,
+    job,
+    jobs,
+    queue,
+    run_templates,
+    static,
+    system,
+    tasks,
+)
 from web.rendering import Renderer
 from web.security import add_headers
 from web.site import Site, site_of
 from web.view import BASE, view_of
 
-PAGES = (dashboard, jobs, job, run_templates, tasks, artifacts, actions, static, health)
+PAGES = (dashboard, jobs, job, run_templates, tasks, artifacts, queue, system, actions, static, health)
 
 
 def create_app(settings: Settings) -> Litestar:

@@ -67,6 +67,28 @@ TASK_FILTERS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """What lists of tasks can be narrowed to, in the order in which it is offered: icon, word, states."""
 
+WAITS: Mapping[str, tuple[str, str]] = {
+    "later": ("calendar", N_("put off")),
+    "system_paused": ("pause", N_("the installation is paused")),
+    "company_paused": ("pause", N_("its company is paused")),
+    "application_paused": ("pause", N_("its application is paused")),
+    "template_full": ("running", N_("its run template has no more places")),
+    "application_full": ("running", N_("its application has no more places")),
+    "company_full": ("running", N_("its company has no more places")),
+    "no_executor": ("server", N_("no executor is there")),
+    "no_kind": ("server", N_("no executor runs jobs of its kind")),
+    "no_label": ("server", N_("no executor has its labels")),
+    "place": ("queued", N_("its turn has not come")),
+}
+"""Why jobs wait: icon and words."""
+
+WITHOUT: Mapping[str, str] = {
+    "projector": N_("The history and the dashboard stand still."),
+    "scheduler": N_("Nothing that is due is put into the queue."),
+    "executor": N_("No job starts."),
+}
+"""What follows if a daemon is missing."""
+
 BACKOFFS: Mapping[str, str] = {
     "none": N_("at once"),
     "fixed": N_("always the same time"),

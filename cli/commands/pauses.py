@@ -13,7 +13,10 @@ from domain.company import ChangeCompany
 from domain.system import PauseSystem, ResumeSystem
 
 
-@command(option("reason", metavar="TEXT", help="Why; `status` shows it."), KEY_OPTION)
+REASON = option("reason", metavar="TEXT", help="Why; `status` shows it.")
+
+
+@command(REASON, KEY_OPTION)
 async def pause_system(output: Output, options: Options) -> None:
     """Let no job of the installation start any more.
 
@@ -28,14 +31,14 @@ async def resume_system(output: Output, options: Options) -> None:
     await change(ResumeSystem(), {}, "The installation", output, options)
 
 
-@command(*one_id("company"), KEY_OPTION)
+@command(*one_id("company"), REASON, KEY_OPTION)
 async def pause_company(output: Output, options: Options) -> None:
     """Let no job of a company start any more.
 
     Those that run go on. What is due joins the queue and waits there.
     """
     number = required_id(options, "company")
-    wish = ChangeCompany(company_id=number, paused=True)
+    wish = ChangeCompany(company_id=number, paused=True, pause_reason=options.reason)
     await change(wish, {"company_id": number}, f"Company {number}", output, options)
 
 
@@ -47,14 +50,14 @@ async def resume_company(output: Output, options: Options) -> None:
     await change(wish, {"company_id": number}, f"Company {number}", output, options)
 
 
-@command(*one_id("application"), KEY_OPTION)
+@command(*one_id("application"), REASON, KEY_OPTION)
 async def pause_application(output: Output, options: Options) -> None:
     """Let no job of an application start any more.
 
     Those that run go on. What is due joins the queue and waits there.
     """
     number = required_id(options, "application")
-    wish = ChangeApplication(application_id=number, paused=True)
+    wish = ChangeApplication(application_id=number, paused=True, pause_reason=options.reason)
     await change(wish, {"application_id": number}, f"Application {number}", output, options)
 
 

@@ -38,6 +38,6 @@ SELECT q.job_id, q.company_id, q.run_template_id AS runtemplate_id, q.not_before
 -- What is paused: the installation, companies, applications. id is NULL for the installation.
 SELECT 'installation' AS what, NULL::integer AS id, NULL::text AS name, s.changed_at AS since, s.reason FROM system_state s WHERE s.paused
 UNION ALL
-SELECT 'company', c.id, c.name, NULL, NULL FROM company c WHERE c.removed_at IS NULL AND (c.document->>'paused')::boolean
+SELECT 'company', c.id, c.name, NULL, c.document->>'pause_reason' FROM company c WHERE c.removed_at IS NULL AND (c.document->>'paused')::boolean
 UNION ALL
-SELECT 'application', a.id, a.name, NULL, NULL FROM application a WHERE a.removed_at IS NULL AND (a.document->>'paused')::boolean
+SELECT 'application', a.id, a.name, NULL, a.document->>'pause_reason' FROM application a WHERE a.removed_at IS NULL AND (a.document->>'paused')::boolean

@@ -12,5 +12,7 @@ CREATE TABLE skipped_events (
     skipped_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (projection, epoch, xid, position)
 );
+-- The app tells that there are some; what the error says may be of any company.
+GRANT SELECT (projection, type, skipped_at) ON skipped_events TO multiflexi_app;
 GRANT SELECT, INSERT ON skipped_events TO multiflexi_daemon;
 GRANT SELECT ON skipped_events TO multiflexi_auditor;

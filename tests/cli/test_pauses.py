@@ -37,10 +37,17 @@ def test_nothing_of_a_company_or_of_an_application_starts_while_it_is_paused(
     cli: Cli, template: int, jobs: Life
 ) -> None:
     cli("run-template:schedule", "1")
-    assert cli.json("company:pause", "1") == {"company_id": 1, "paused": True, "changed": True}
+    assert cli.json("company:pause", "1", "--reason", "Stocktaking") == {
+        "company_id": 1,
+        "paused": True,
+        "changed": True,
+    }
     assert cli.json("application:pause", "--id", "1") == {"application_id": 1, "paused": True, "changed": True}
     assert cli.json("company:get", "1")["paused"] is cli.json("application:get", "1")["paused"] is True
-    assert [(row["what"], row["id"]) for row in cli.json("status")["paused"]] == [("company", 1), ("application", 1)]
+    assert [(row["what"], row["id"], row["reason"]) for row in cli.json("status")["paused"]] == [
+        ("company", 1, "Stocktaking"),
+        ("application", 1, None),
+    ]
     assert "company 1 (Acme Corp), application 1 (Echo)" in cli("status").out
     assert claimed(jobs) == []
     cli("company:resume", "1")

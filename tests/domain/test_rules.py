@@ -19,7 +19,7 @@ from domain.errors import DomainError, NotFoundError, StateError, ValidationErro
 from domain.event import ERASED
 from domain.job import CancelJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.localized import LANGUAGES, localized
-from domain.run_template import ChangeRunTemplate, CreateRunTemplate
+from domain.run_template import ActivateRunTemplate, ChangeRunTemplate, CreateRunTemplate, DeactivateRunTemplate
 
 UUID = "775ed801-2489-4981-bc14-d8a01cba1938"
 NOW = datetime(2026, 1, 5, 10, 20, tzinfo=UTC)
@@ -332,3 +332,29 @@ def test_texts_are_found_in_the_wanted_or_the_next_best_language() -> None:
     assert localized({"sk": "Sonda"}) == "Sonda"
     assert [localized(value) for value in (None, 5, {}, {"en": 5})] == ["", "", "", ""]
     assert len(LANGUAGES) == 32
+
+
+def test_a_pause_has_a_reason_that_is_forgotten_when_it_ends() -> None:
+    acme = a_company()
+    [paused] = company.decide(acme, ChangeCompany(company_id=7, paused=True, pause_reason=" Stocktaking "))
+    assert (paused.paused, paused.pause_reason) == (True, "Stocktaking")
+    acme = company.evolve(acme, paused)
+    [resumed] = company.decide(acme, ChangeCompany(company_id=7, paused=False))
+    assert (resumed.paused, resumed.pause_reason) == (False, None)
+    with pytest.raises(ValidationError) as refused:
+        company.decide(acme, ChangeCompany(company_id=7, paused=True, pause_reason="x" * 2001))
+    assert (refused.value.field, refused.value.code) == ("pause_reason", "too_long")
+
+
+def test_a_template_is_switched_off_for_a_reason_that_is_forgotten_when_it_is_switched_on() -> None:
+    template = a_template()
+    wish = DeactivateRunTemplate(run_template_id=42, reason="The bank is down", now=NOW, zone="UTC")
+    [changed] = run_template.decide(template, wish)
+    assert (changed.active, changed.inactive_reason, changed.next_due) == (False, "The bank is down", None)
+    template = run_template.evolve(template, changed)
+    for on in (
+        ActivateRunTemplate(run_template_id=42, now=NOW, zone="UTC"),
+        ChangeRunTemplate(run_template_id=42, active=True, now=NOW, zone="UTC"),
+    ):
+        [changed] = run_template.decide(template, on)
+        assert (changed.active, changed.inactive_reason) == (True, None)

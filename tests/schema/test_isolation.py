@@ -48,7 +48,7 @@ INSTALLATION_WIDE = {
     "projections": "how far read models are",
     "schema_digest": "which version the functions are of",
     "signing_keys": "keys of the installation that sign tree heads, wrapped",
-    "skipped_events": "what read models could not take; for the operator, no role of the web reads it",
+    "skipped_events": "what read models could not take; the web reads how many of which type, and no more",
     "tree_edges": "hashes",
     "tree_heads": "hashes and signatures",
     "tree_leaves": "names and hashes of events, for the audit; no role of the web reads it",

@@ -99,6 +99,12 @@ async def served(installation: Installation) -> AsyncIterator[Served]:
         yield running
 
 
+@pytest.fixture
+def no_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pages look again only when something happened."""
+    monkeypatch.setattr("web.live.BEAT", 3600.0)
+
+
 class Browser:
     """Opens pages, and notes whatever they complain about."""
 

@@ -187,11 +187,11 @@ class Installation:
         return number
 
 
-def sign_of_life(database: Database, kind: str, host: str = "worker.example") -> None:
-    """Note a daemon's sign of life, now."""
+def sign_of_life(database: Database, kind: str, host: str = "worker.example", detail: str = "{}") -> None:
+    """Note a daemon's sign of life, now; ``detail`` is JSON that it tells of itself."""
     with psycopg.connect(database.owner_url, autocommit=True, options="-c search_path=multiflexi") as connection:
         connection.execute(
-            "INSERT INTO daemons (id, kind, host, pid, version) VALUES (%s, %s, %s, 1, '3.0')"
-            " ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()",
-            (f"{kind}-{host}", kind, host),
+            "INSERT INTO daemons (id, kind, host, pid, version, detail) VALUES (%s, %s, %s, 1, '3.0', %s)"
+            " ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), detail = excluded.detail",
+            (f"{kind}-{host}", kind, host, detail),
         )

@@ -60,7 +60,7 @@ async def test_dashboard_is_sent_what_changes_after_the_read_models_have_it(
     await installation.project()
     async with served.client() as client, following(client, "/live") as events:
         _, first = await events.next("parts")
-        assert set(first) == {"figures", "running", "history", "recent", "upcoming", "system"}
+        assert set(first) == {"pauses", "figures", "running", "history", "recent", "upcoming", "system"}
         job = await installation.schedule(company, application, template)
         await installation.start(job, company, template)
         await installation.project()

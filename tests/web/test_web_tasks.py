@@ -137,12 +137,6 @@ async def test_the_dashboard_counts_what_was_not_in_time_today(installation: Ins
         assert "1 missed" in (await client.get("/")).text
 
 
-@pytest.fixture
-def no_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pages look again only when something happened."""
-    monkeypatch.setattr("web.live.BEAT", 3600.0)
-
-
 async def test_an_open_task_is_live_until_it_ends(no_beat: None, installation: Installation, served: Served) -> None:
     made = await history(installation)
     async with served.client() as client:

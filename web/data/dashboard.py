@@ -10,8 +10,10 @@ import msgspec
 from projections.queries import query as shared
 from web.database import Connection
 from web.chart import Chart, stacked
+from web.data import pauses
 from web.data.company_choice import Choice, company_choice
 from web.data.job_row import JobRow, rows
+from web.data.pauses import Pause
 from web.queries import query
 from web.view import View
 
@@ -27,7 +29,7 @@ SILENT = 30.0
 BEHIND = 5.0
 """Seconds behind the log from which a read model counts as late."""
 
-LIVE_PARTS = ("figures", "running", "history", "recent", "upcoming", "system")
+LIVE_PARTS = ("pauses", "figures", "running", "history", "recent", "upcoming", "system")
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -149,6 +151,7 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
     upcoming: list[Upcoming]
     days: list[Day]
     system: System
+    pauses: list[Pause]
     generated_at: datetime
 
     @property
@@ -189,6 +192,7 @@ async def load(connection: Connection, view: View) -> tuple[Dashboard, Choice]:
         ],
         days=days,
         system=await system(connection),
+        pauses=await pauses.load(connection, company),
         generated_at=now,
     )
     return dashboard, choice

@@ -10,9 +10,11 @@ import msgspec
 from projections.queries import query as shared
 from web.database import Connection
 from web import masking
+from web.data import pauses
 from web.data.company_choice import Choice, company_choice
 from web.data.job import secret_names
 from web.data.job_row import JobRow, rows
+from web.data.pauses import Pause
 from web.data.tasks import TaskRow, newest
 from web.errors import N_, BadRequestError, NotFoundError
 from web.view import NOT_A_NUMBER, View
@@ -71,6 +73,8 @@ class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     recent: list[JobRow]
     tasks: list[TaskRow]
+    pauses: list[Pause]
+    inactive_reason: str | None
     created_at: datetime
     changed_at: datetime
 
@@ -119,6 +123,12 @@ async def load(connection: Connection, template_id: int) -> TemplateShown:
         ),
         recent=rows(recent),
         tasks=await newest(connection, template_id),
+        pauses=[
+            each
+            for each in await pauses.load(connection, record["company_id"])
+            if each.what != pauses.APPLICATION or each.id == record["app_id"]
+        ],
+        inactive_reason=(await pauses.subject(connection, pauses.TEMPLATE, template_id)).reason,
         created_at=record["DatCreate"],
         changed_at=record["DatSave"],
     )

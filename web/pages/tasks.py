@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
@@ -14,10 +12,11 @@ from web.data import tasks
 from web.data.company_choice import Choice
 from web.data.tasks import TaskList, TaskShown
 from web.errors import N_, NotFoundError
+from web.pages.live_page import live_page
 from web.rendering import digest, page, safe
 from web.site import Site
 from web.span import span
-from web.sse import Parts, live_parts, stream
+from web.sse import Parts
 from web.view import View, identifier
 
 LIST, ONE = "parts/tasks.html", "parts/task.html"
@@ -54,18 +53,11 @@ async def live_list(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], since: FromQuery[str] = ""
 ) -> Stream:
     """Send the first page of tasks as it changes."""
-    known = request.headers.get("last-event-id") or since
-    chosen = tuple(sorted((name, value) for name, value in view.parameters.items() if name != "since"))
 
     async def make() -> Parts:
         return list_parts(site, view, *await read_list(site, view))
 
-    async def events() -> AsyncIterator[bytes]:
-        with site.hub.watch() as watcher:
-            async for event in live_parts(watcher, known, ("tasks", chosen, *view.key), site.snapshots, make):
-                yield event
-
-    return stream(events())
+    return live_page(request, view, site, "tasks", make, since)
 
 
 @get("/task/{name:str}")
@@ -98,18 +90,12 @@ async def live(
 ) -> Stream:
     """Send the parts of a task's page as they change."""
     task_id = identifier_of(name)
-    known = request.headers.get("last-event-id") or since
     await read(site, view, task_id)
 
     async def make() -> Parts:
         return parts_of(site, view, await read(site, view, task_id))
 
-    async def events() -> AsyncIterator[bytes]:
-        with site.hub.watch() as watcher:
-            async for event in live_parts(watcher, known, ("task", task_id, *view.key), site.snapshots, make):
-                yield event
-
-    return stream(events())
+    return live_page(request, view, site, f"task {task_id}", make, since)
 
 
 async def read_list(site: Site, view: View) -> tuple[TaskList, Choice]:

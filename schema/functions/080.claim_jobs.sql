@@ -16,7 +16,7 @@ CREATE FUNCTION claim_jobs(
     job_id integer, company_id integer, run_template_id integer, app_id integer, version integer, started_at timestamptz,
     environment jsonb, template_environment jsonb, definition jsonb, company_name text, company_slug text, zone text,
     task_id integer, attempt integer, limits jsonb, run_as text, company_environment jsonb, executor text
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     claimed integer[];
@@ -30,6 +30,8 @@ DECLARE
     started integer[];
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('multiflexi.claim_jobs', 0));
+    -- A rebuild that swaps in a new queue holds off appends first, then takes the queue: in this order a claim waits for it, too.
+    LOCK TABLE streams IN ROW EXCLUSIVE MODE;
     at := clock_timestamp();
     IF EXISTS (SELECT FROM system_state s WHERE s.paused) THEN
         RETURN;
@@ -38,7 +40,11 @@ BEGIN
     IF claimed IS NULL THEN
         RETURN;
     END IF;
-    -- Somebody may be cancelling one of them at this moment: those are left alone.
+    -- Somebody may be cancelling one of them at this moment: those are left alone. Streams are locked before rows of the queue, as
+    -- every append does; the other way round two would wait for each other.
+    SELECT array_agg(split_part(l.stream, '-', 2)::integer) INTO claimed
+      FROM (SELECT s.stream FROM streams s WHERE s.stream = ANY (ARRAY(SELECT 'job-' || j FROM unnest(claimed) j))
+             ORDER BY s.stream FOR UPDATE SKIP LOCKED) l;
     SELECT array_agg(q.job_id), array_agg(q.company_id), array_agg(q.run_template_id), array_agg(q.task_id),
            array_agg(q.stream_version)
       INTO claimed, companies, templates, tasks, versions

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+
+import asyncpg
 
 from domain.application_events import ApplicationUpdated
 from domain.company_events import CompanyChanged, CompanyCreated
-from domain.job_events import JobScheduled
+from domain.job_events import JobCancelRequested, JobScheduled
 from domain.system_events import SystemPaused, SystemResumed
 from eventstore.log import Append
 from tests.testbed.engine import COMPANY, Lab, engine
 from tests.testbed.postgres import Database
+from tests.testbed.stores import OpenTransaction, raw_connection, wait_until
 
 CLAIM = "SELECT job_id FROM claim_jobs($1, 'host', ARRAY['Native'], $2, 30, $3)"
+
+
+WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'multiflexi.streams'::regclass"
 
 
 async def claim(lab: Lab, most: int, *labels: str) -> list[int]:
@@ -122,6 +129,45 @@ async def test_labels_say_where_a_job_may_run(database: Database) -> None:
         special = await lab.schedule(template, labels=["gpu", "prague"])
         assert await claim(lab, 5, "gpu") == [anywhere]
         assert await claim(lab, 5, "prague", "gpu", "ssd") == [special]
+
+
+async def test_a_job_that_somebody_is_just_cancelling_is_left_without_waiting_for_it(database: Database) -> None:
+    """A claim that held the row of the queue and waited for the stream would be in a deadlock with the other."""
+    async with engine(database) as lab, raw_connection(database) as (other, epoch):
+        template = await lab.template(overlap_policy="allow")
+        free, busy = await lab.schedule(template), await lab.schedule(template)
+        cancelling = OpenTransaction(other, epoch, inline=True)
+        asked = JobCancelRequested(
+            job_id=busy,
+            company_id=COMPANY,
+            run_template_id=template,
+            requested_at=datetime.now(UTC),
+            requested_by="user:1",
+        )
+        async with other.transaction(), asyncio.timeout(20):
+            await other.execute("SELECT FROM streams WHERE stream = $1 FOR UPDATE", f"job-{busy}")
+            assert await claim(lab, 10) == [free]
+            await cancelling.append(f"job-{busy}", [asked], company_id=COMPANY)
+
+
+async def test_a_claim_waits_for_a_rebuild_without_holding_the_queue_that_it_swaps(database: Database) -> None:
+    async with engine(database) as lab:
+        job = await lab.schedule(await lab.template("/bin/true"))
+        swapping = await asyncpg.connect(database.superuser_url)
+        try:
+            async with swapping.transaction(), asyncio.timeout(20):
+                await swapping.execute("LOCK TABLE multiflexi.streams IN EXCLUSIVE MODE")
+                claiming = asyncio.create_task(claim(lab, 1))
+
+                async def waits() -> bool:
+                    return bool(await swapping.fetchval(WAITS))
+
+                await wait_until(waits, "the claim waiting for the streams")
+                await swapping.execute("SET LOCAL lock_timeout = '2s'")
+                await swapping.execute("LOCK TABLE multiflexi.job_queue IN ACCESS EXCLUSIVE MODE")
+            assert await claiming == [job]
+        finally:
+            await swapping.close()
 
 
 async def test_a_job_that_may_not_start_yet_is_left(database: Database) -> None:

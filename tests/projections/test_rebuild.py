@@ -27,6 +27,13 @@ from tests.testbed.stores import OpenTransaction, open_store, raw_connection, wa
 ASYNC_NAMES = [projection.name for projection in ASYNC]
 
 
+WAITING = "SELECT 'job-' || job_id FROM job_queue WHERE state = 'queued' LIMIT 5"
+STREAMS = "SELECT stream FROM streams WHERE stream = ANY ($1) ORDER BY stream FOR UPDATE SKIP LOCKED"
+CLAIMED = """
+    SELECT job_id FROM job_queue WHERE state = 'queued' AND 'job-' || job_id = ANY ($1) FOR UPDATE SKIP LOCKED
+"""
+
+
 class Load:
     """Appends, claims, folds and reads for as long as a test wants; what goes wrong in it fails the test."""
 
@@ -49,14 +56,15 @@ class Load:
                 self.appended += len(append.events)
 
     async def claim(self) -> None:
-        """Take waiting jobs as an executor does: locks in the queue first, then the streams, in one transaction."""
+        """Take waiting jobs as an executor does: locks their streams, then the queue, in one transaction."""
         async with raw_connection(self.database) as (connection, epoch):
             appender = OpenTransaction(connection, epoch, inline=True)
             while not self.over:
                 async with connection.transaction():
-                    rows = await connection.fetch(
-                        "SELECT job_id FROM job_queue WHERE state = 'queued' LIMIT 5 FOR UPDATE SKIP LOCKED"
-                    )
+                    await connection.execute("LOCK TABLE streams IN ROW EXCLUSIVE MODE")
+                    waiting = [row[0] for row in await connection.fetch(WAITING)]
+                    held = [row[0] for row in await connection.fetch(STREAMS, waiting)]
+                    rows = await connection.fetch(CLAIMED, held)
                     for row in rows:
                         job = row["job_id"]
                         started = JobStarted(

@@ -129,11 +129,10 @@ def plan(job: Mapping[str, Any], folder: str, system: SystemFile, token: str) ->
         There is nothing to start, or a value cannot be passed to a process.
     """
     definition = prepare(job["definition"])
-    shared = system.values()
+    shared = {**system.values(), **(job.get("company_environment") or {})}
     values = {
         **definition.defaults,
         **shared,
-        **(job.get("company_environment") or {}),
         **(job["template_environment"] or {}),
         **(job["environment"] or {}),
     }

@@ -20,6 +20,7 @@ import structlog
 
 from daemons import work_folder
 from daemons.artifacts import NO_FILES, Collected, collect
+from daemons.company_environment import opened
 from daemons.executors.interface import Ended, Executor, Launch, Run, StartError
 from daemons.executors.process_tree import start_time
 from daemons.job_environment import Plan, PlanError, plan
@@ -151,6 +152,7 @@ class JobRun:
 
     async def _run_in(self, folder: str) -> Ended:
         try:
+            await self._open_company_environment()
             planned = self._plan = plan(self.job, folder, self._around.system_file, self._token)
             self.job["definition"] = planned.definition.document
             self._buffer = OutputBuffer(
@@ -179,6 +181,12 @@ class JobRun:
         finally:
             if out_of_time is not None:
                 out_of_time.cancel()
+
+    async def _open_company_environment(self) -> None:
+        if (sealed := self.job["company_environment"]) is not None:
+            self.job["company_environment"] = await opened(
+                self._around.store.keyring, self.company_id, sealed, lambda: self.hold.fenced
+            )
 
     def _launch(self, planned: Plan, folder: str) -> Launch:
         return Launch(

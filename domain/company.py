@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -72,6 +72,7 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool = False
     pause_reason: str | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     removed: bool = False
 
 
@@ -104,6 +105,7 @@ class CreateCompany(CompanyCommand, frozen=True, kw_only=True):
     zabbix_host: str | None = None
     max_parallel: int | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     company_id: int = 0
     uuid: str = ""
 
@@ -113,6 +115,8 @@ class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
 
     ``max_parallel`` is how many of its jobs run at once (None: any number); while it is ``paused``, none starts,
     for a ``pause_reason`` that is forgotten when it is resumed.
+    ``environment`` takes the place of all variables of its jobs; ``set_environment`` changes single ones, None takes
+    one away.
     """
 
     name: str | Unset = UNSET
@@ -130,6 +134,8 @@ class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
     paused: bool | Unset = UNSET
     pause_reason: str | Unset | None = UNSET
     settings: dict[str, str] | Unset = UNSET
+    environment: dict[str, str] | Unset = UNSET
+    set_environment: dict[str, str | None] = msgspec.field(default_factory=dict[str, str | None])
 
 
 class RemoveCompany(CompanyCommand, frozen=True, kw_only=True):
@@ -161,9 +167,9 @@ def evolve(state: Company | None, event: CompanyEvent) -> Company:
     """Return the company as an event leaves it."""
     match event:
         case CompanyCreated():
-            return Company(company_id=event.company_id, uuid=event.uuid, **set_fields(event, _FIELDS))
+            return Company(company_id=event.company_id, uuid=event.uuid, **_fields(event))
         case CompanyChanged() if state is not None:
-            return msgspec.structs.replace(state, **set_fields(event, _FIELDS))
+            return msgspec.structs.replace(state, **_fields(event))
         case CompanyRemoved() if state is not None:
             return msgspec.structs.replace(state, removed=True)
         case _:
@@ -230,6 +236,7 @@ def _create(state: Company | None, command: CreateCompany) -> list[CompanyEvent]
             zabbix_host=_zabbix_host(command.zabbix_host),
             max_parallel=checks.most_at_once(command.max_parallel),
             settings=_settings(command.settings),
+            environment=_stored(checks.environment(command.environment)),
         )
     ]
 
@@ -253,9 +260,47 @@ def _change(state: Company, command: ChangeCompany) -> list[CompanyEvent]:
             "paused": command.paused,
             "pause_reason": checks.reason_of(command.paused, command.pause_reason, "pause_reason"),
             "settings": where_set(command.settings, _settings),
+            "environment": _environment(state, command),
         },
     )
+    if "environment" in changed:
+        changed["environment"] = _stored(changed["environment"])
     return [CompanyChanged(company_id=state.company_id, **changed)] if changed else []
+
+
+def _fields(event: CompanyCreated | CompanyChanged) -> dict[str, Any]:
+    fields = set_fields(event, _FIELDS)
+    if not isinstance(event.environment, Unset):
+        fields["environment"] = environment_in(event.environment)
+    return fields
+
+
+def environment_in(stored: Personal | None) -> dict[str, str]:
+    """Return the variables in their stored form; none if their key was destroyed.
+
+    Examples
+    --------
+    >>> environment_in('{"SHOP":"https://shop.example"}'), environment_in(None)
+    ({'SHOP': 'https://shop.example'}, {})
+    """
+    return msgspec.json.decode(stored, type=dict[str, str]) if isinstance(stored, str) and stored else {}
+
+
+def _stored(environment: dict[str, str]) -> str | None:
+    return msgspec.json.encode(environment, order="sorted").decode() if environment else None
+
+
+def _environment(state: Company, command: ChangeCompany) -> dict[str, str] | Unset:
+    if isinstance(command.environment, Unset):
+        if not command.set_environment:
+            return UNSET
+        merged: dict[str, str | None] = {**state.environment, **command.set_environment}
+        return checks.environment({name: value for name, value in merged.items() if value is not None})
+    if command.set_environment:
+        raise ValidationError(
+            "The environment is given as a whole and by single variables. Give one of the two.", field="environment"
+        )
+    return checks.environment(command.environment)
 
 
 def _code(code: str) -> str:

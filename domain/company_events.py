@@ -9,6 +9,9 @@ import msgspec
 
 from domain.event import UNSET, Event, Personal, Unset
 
+SEALED = {"email": "company:{company_id}", "environment": "environment:{company_id}"}
+"""Fields that are stored encrypted, and whose keys they have: erasing a mail address leaves the environment."""
+
 
 class CompanyEvent(Event, frozen=True, kw_only=True):
     """Base of the events of a company."""
@@ -22,9 +25,10 @@ class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
     """A company was set up.
 
     ``code`` is its unique slug, ``registration_number`` its IČO, ``vat_number`` its DIČ, ``time_zone`` an IANA name.
+    ``environment`` holds the variables of all of its jobs as a JSON object, which often are secret.
     """
 
-    personal: ClassVar[Mapping[str, str]] = {"email": "company:{company_id}"}
+    personal: ClassVar[Mapping[str, str]] = SEALED
 
     uuid: str
     name: str
@@ -42,12 +46,13 @@ class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
     paused: bool = False
     pause_reason: str | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    environment: Personal | None = None
 
 
 class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
     """Some fields of a company were changed; those that are unset stay as they were."""
 
-    personal: ClassVar[Mapping[str, str]] = {"email": "company:{company_id}"}
+    personal: ClassVar[Mapping[str, str]] = SEALED
 
     name: str | Unset = UNSET
     code: str | Unset = UNSET
@@ -64,6 +69,7 @@ class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
     paused: bool | Unset = UNSET
     pause_reason: str | Unset | None = UNSET
     settings: dict[str, str] | Unset = UNSET
+    environment: Personal | Unset | None = UNSET
 
 
 class CompanyRemoved(CompanyEvent, frozen=True, kw_only=True):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import click
 
 from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
 from cli.failure import MissingError
 from cli.output import Output, Row
-from cli.reading import reading
+from cli.reading import Reader, reading
+from domain.company import environment_in
+from domain.event import Erased
+from web.masking import masked
 
 SHOWN = ("id", "name", "slug", "ic", "dic", "enabled", "time_zone", "DatCreate")
 
@@ -16,6 +22,16 @@ def zone(row: Row) -> str | None:
     """Return the time zone of a company."""
     found: str | None = row["time_zone"]
     return found
+
+
+async def add_environment(reader: Reader, rows: Iterable[dict[str, Any]]) -> None:
+    """Put the variables that companies give their jobs into their rows; what looks secret is masked."""
+    by_id = {row["id"]: row for row in rows}
+    sealed = (await reader.rows("company.environment", list(by_id))).rows
+    await reader.reveal(sealed, "company", "environment")
+    for found in sealed:
+        clear = found["environment"]
+        by_id[found["id"]]["environment"] = clear if isinstance(clear, Erased) else masked(environment_in(clear))
 
 
 @command(
@@ -52,4 +68,6 @@ async def get_company(output: Output, options: Options) -> None:
             raise MissingError("There is no such company. `multiflexi-cli company:list` shows those there are.")
         if output.shows("email", tuple(found)):
             await reader.reveal([found], "company", "email")
+        if output.shows("environment", ("environment",)):
+            await add_environment(reader, [found])
         output.record(found, zone)

@@ -9,9 +9,9 @@ import msgspec
 
 from cli.acting import Acting, acting, warn
 from cli.command import KEY_OPTION, Options, boolean, command, flag, one_id, option, required_id
-from cli.commands.company import zone
+from cli.commands.company import add_environment, zone
 from cli.output import Output
-from cli.values import ID, Count, OrEmpty
+from cli.values import ID, PAIR, Count, OrEmpty
 from domain.company import ChangeCompany, CreateCompany, RemoveCompany
 
 FIELDS = {
@@ -54,20 +54,28 @@ def details() -> tuple[click.Parameter, ...]:
             metavar="N",
             help="Jobs of the company at once; any number unless told.",
         ),
+        option("env", type=PAIR, multiple=True, help="A variable for all jobs of the company; stored encrypted."),
     )
 
 
 @command(option("name", required=True, metavar="TEXT", help="Name of the company."), *details(), KEY_OPTION)
 async def create_company(output: Output, options: Options) -> None:
     """Create a company."""
-    wish = CreateCompany(**{name: value for name, value in given(options).items() if value is not None})
+    fields = {name: value for name, value in given(options).items() if value is not None}
+    wish = CreateCompany(environment=dict(options.env), **fields)
     async with acting() as act:
         outcome = await act.execute(wish, options.idempotency_key)
         warn(outcome, output)
         await tell(act, outcome.id, {"company_id": outcome.id}, f"Company {outcome.id} was created.", output)
 
 
-@command(*one_id("company"), option("name", metavar="TEXT", help="Name of the company."), *details(), KEY_OPTION)
+@command(
+    *one_id("company"),
+    option("name", metavar="TEXT", help="Name of the company."),
+    *details(),
+    option("unset_env", metavar="KEY", multiple=True, help="A variable of its jobs to take away."),
+    KEY_OPTION,
+)
 async def update_company(output: Output, options: Options) -> None:
     """Change a company.
 
@@ -75,9 +83,10 @@ async def update_company(output: Output, options: Options) -> None:
     """
     number = required_id(options, "company")
     fields = given(options)
-    if not fields:
+    variables = {**dict(options.env), **dict.fromkeys(options.unset_env)}
+    if not fields and not variables:
         raise click.UsageError("What is to change? Give at least one field, e.g. --name.")
-    wish = ChangeCompany(company_id=number, **fields)
+    wish = ChangeCompany(company_id=number, set_environment=variables, **fields)
     async with acting() as act:
         outcome = await act.execute(wish, options.idempotency_key)
         warn(outcome, output)
@@ -132,4 +141,5 @@ async def tell(act: Acting, company_id: int, document: dict[str, Any], text: str
         output.answer(document, text)
         return
     await act.reader.reveal([record], "company", "email")
+    await add_environment(act.reader, [record])
     output.record(record, zone)

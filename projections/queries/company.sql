@@ -23,3 +23,7 @@ SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic
  WHERE c.removed_at IS NULL AND ($1::integer IS NULL OR c.id = $1) AND ($2::text IS NULL OR c.slug = $2)
    AND ($3::text IS NULL OR c.name = $3) AND ($4::text IS NULL OR c.document->>'registration_number' = $4)
  ORDER BY c.id LIMIT 1
+
+-- name: environment
+-- The variables that each of some companies gives its jobs, sealed. $1: ids.
+SELECT c.id, c.document->'environment' AS environment FROM company c WHERE c.id = ANY ($1::integer[])

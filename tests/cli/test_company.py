@@ -139,3 +139,23 @@ def test_a_company_is_changed_and_removed(cli: Cli) -> None:
     assert cli.json("company:update", "1", "--enabled") == {"updated": True, "company_id": 1}
     assert cli.json("company:remove", "--id", "1") == {"company_id": 1, "removed": True}
     assert cli.json("company:list") == []
+
+
+def test_variables_of_jobs_are_set_singly_and_secret_ones_are_masked(cli: Cli) -> None:
+    cli("company:create", "--name", "A", "--env", "CITY=Ostrava", "-e", "BANK_TOKEN=hunter2")
+    assert cli.json("company:get", "1")["environment"] == {"BANK_TOKEN": "••••••••", "CITY": "Ostrava"}
+    changed = cli("company:update", "1", "--environment", "CITY=Brno", "--env", "SHOP=", "--unset-env", "BANK_TOKEN")
+    assert changed.out == "Company 1 was changed.\n"
+    shown = cli("company:get", "1")
+    assert cli.json("company:get", "1", "--fields", "environment") == {"environment": {"CITY": "Brno", "SHOP": ""}}
+    assert "hunter2" not in shown.out
+    again = cli.json("company:update", "1", "--env", "CITY=Brno")
+    assert again["updated"] is False
+
+
+def test_a_variable_that_no_process_can_have_is_refused(cli: Cli) -> None:
+    cli("company:create", "--name", "A")
+    assert "“1A” is no name of a variable" in cli("company:update", "1", "--env", "1A=x").err
+    assert cli("company:update", "1", "--env", "novalue").code == 2
+    refused = cli.json("company:update", "1", "--env", f"BIG={'x' * 131_000}", code=1)
+    assert "The value of BIG cannot be given to a process" in refused["message"]

@@ -58,6 +58,8 @@ company_commands = st.one_of(
         email=maybe(st.sampled_from([None, "a@example.org", "nobody"])),
         logo=maybe(st.sampled_from([None, "", "data:image/png;base64,AAAA"])),
         settings=maybe(st.sampled_from([{}, {"a": "b"}, {"a b": "c"}])),
+        environment=maybe(st.sampled_from([{}, {"A": "b"}, {"A=": "c"}])),
+        set_environment=st.sampled_from([{}, {}, {"A": "x"}, {"A": None}]),
     ),
     st.builds(company.RemoveCompany, company_id=st.just(7)),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from commands.actor import Actor
-from commands.preparing import Desk, Executes, Outcome, Prepared, filled
+from commands.preparing import TEMPLATE_OWNER, Desk, Executes, Outcome, Prepared, filled
 from domain import definition
 from domain.application import ImportApplication, RemoveApplication
 from domain.errors import StateError, ValidationError
@@ -38,7 +38,8 @@ async def prepare_remove(desk: Desk, command: RemoveApplication) -> Prepared:
             field="application_id",
             code="application_in_use",
         )
-    return Prepared(command=command, consequences=tuple(RemoveRunTemplate(run_template_id=one) for one in templates))
+    gone = tuple(RemoveRunTemplate(run_template_id=one) for one in templates)
+    return Prepared(command=command, consequences=gone, last=True, again_when_taken=(TEMPLATE_OWNER,))
 
 
 async def import_bytes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commands.facts import present
-from commands.preparing import Desk, Prepared, filled, fresh_id
+from commands.preparing import TEMPLATE_OWNER, Desk, Prepared, filled, fresh_id
 from domain.company import ChangeCompany, CreateCompany, RemoveCompany, code_from_name, warnings
 from domain.errors import StateError, TakenError
 from domain.event import UNSET
@@ -44,7 +44,8 @@ async def prepare_remove(desk: Desk, command: RemoveCompany) -> Prepared:
             field="company_id",
             code="company_in_use",
         )
-    return Prepared(command=command, consequences=tuple(RemoveRunTemplate(run_template_id=one) for one in templates))
+    gone = tuple(RemoveRunTemplate(run_template_id=one) for one in templates)
+    return Prepared(command=command, consequences=gone, last=True, again_when_taken=(TEMPLATE_OWNER,))
 
 
 async def _check_code(desk: Desk, code: str, company_id: int) -> None:

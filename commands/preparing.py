@@ -55,6 +55,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         Commands that follow from it: they are executed with it, all or none.
     warnings : tuple[Notice, ...]
         What looks wrong but is no reason to refuse.
+    last : bool
+        Whether the events of its consequences come before its own in the log: what depends on a thing goes before it.
     again_when_taken : tuple[str, ...]
         Unique constraints whose violation means that somebody did the same meanwhile: it is prepared anew.
     """
@@ -64,8 +66,12 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     guards: tuple[Append, ...] = ()
     consequences: tuple[Command, ...] = ()
     warnings: tuple[Any, ...] = ()
+    last: bool = False
     again_when_taken: tuple[str, ...] = ()
 
+
+TEMPLATE_OWNER = "run_template_owner"
+"""Constraint that a company or an application breaks when it is removed while somebody makes a template of it."""
 
 Prepare = Callable[[Desk, Any], Awaitable[Prepared]]
 

@@ -204,7 +204,7 @@ class Shell:
     async def _append(self, steps: Sequence[Step], meta: Meta, key: str | None, digest: bytes) -> dict[str, Appended]:
         changed = [
             Append(stream=step.stream, company_id=step.company_id, events=step.events, expected=step.version)
-            for step in steps
+            for step in sorted(steps, key=lambda step: step.prepared.last)
             if step.events
         ]
         if not changed:

@@ -25,11 +25,19 @@ APPLICATION = Projection(
 )
 RUN_TEMPLATE = Projection(
     name="run_template",
-    version=1,
+    version=2,
     classes=(CONFIGURATION, JOB),
     inline=True,
     tables=("run_template", "due"),
-    types=("RunTemplateCreated", "RunTemplateChanged", "RunTemplateRemoved", "JobScheduled", "DueSkipped"),
+    types=(
+        "RunTemplateCreated",
+        "RunTemplateChanged",
+        "RunTemplateRemoved",
+        "JobScheduled",
+        "DueSkipped",
+        "CompanyRemoved",
+        "ApplicationRemoved",
+    ),
 )
 JOB_QUEUE = Projection(
     name="job_queue",

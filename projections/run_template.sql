@@ -43,6 +43,16 @@ BEGIN
                removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
     END IF;
 
+    -- Whoever makes a template holds the streams of its company and its application, so one of two that meet comes second here.
+    -- Commands take the templates away before what they belong to.
+    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b WHERE b.type IN ('CompanyRemoved', 'ApplicationRemoved'))
+       AND EXISTS (SELECT FROM unnest(batch) b
+                     JOIN run_template t ON b.type = 'CompanyRemoved' AND t.company_id = (b.data->>'company_id')::integer
+                                         OR b.type = 'ApplicationRemoved' AND t.app_id = (b.data->>'application_id')::integer
+                    WHERE t.removed_at IS NULL) THEN
+        RAISE unique_violation USING CONSTRAINT = 'run_template_owner', MESSAGE = 'a run template depends on what is removed';
+    END IF;
+
     INSERT INTO due AS t (run_template_id, company_id, next_due, last_due)
     SELECT l.id, l.company_id, ((batch[l.moved]).data->>'next_due')::timestamptz, ((batch[l.ran]).data->>'due')::timestamptz
       FROM (

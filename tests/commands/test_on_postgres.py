@@ -183,6 +183,49 @@ async def test_a_company_goes_with_its_templates_and_the_jobs_that_wait(store: E
     assert (await shell.execute(CreateCompany(name="Acme"), SYSTEM)).id != company_id  # its code is free again
 
 
+async def test_a_company_that_is_removed_while_templates_are_made_leaves_none_behind(
+    store: EventStore, shell: Shell
+) -> None:
+    application_id = (await shell.execute(ImportApplication(definition=PROBE), SYSTEM)).id
+    for number in range(12):
+        company_id = (await shell.execute(CreateCompany(name=f"Acme {number}"), SYSTEM)).id
+        wish = CreateRunTemplate(company_id=company_id, application_id=application_id, name="T")
+        await asyncio.gather(
+            *(shell.execute(wish, SYSTEM) for _ in range(2)),
+            shell.execute(RemoveCompany(company_id=company_id, cascade=bool(number % 2)), SYSTEM),
+            *(shell.execute(wish, SYSTEM) for _ in range(2)),
+            return_exceptions=True,
+        )
+    left = """SELECT count(*) FROM run_template t JOIN company c ON c.id = t.company_id
+               WHERE t.removed_at IS NULL AND c.removed_at IS NOT NULL"""
+    assert await store.pool.fetchval(left) == 0
+
+
+@pytest.mark.parametrize("cascade", [False, True])
+async def test_a_template_made_after_the_look_at_its_company_is_seen_when_the_company_goes(
+    store: EventStore, shell: Shell, cascade: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company_id = (await shell.execute(CreateCompany(name="Acme"), SYSTEM)).id
+    look = shell.facts.ids
+    made: list[int] = []
+
+    async def late(query: str, *arguments: object) -> list[int]:
+        found = await look(query, *arguments)
+        if query == "run_templates" and not made:
+            made.append(await a_template(shell, company_id))
+        return found
+
+    monkeypatch.setattr(shell.facts, "ids", late)
+    removal = RemoveCompany(company_id=company_id, cascade=cascade)
+    if cascade:
+        await shell.execute(removal, SYSTEM)
+    else:
+        with pytest.raises(StateError, match="has 1 run template"):
+            await shell.execute(removal, SYSTEM)
+    live = await store.pool.fetchval("SELECT count(*) FROM run_template WHERE removed_at IS NULL")
+    assert live == (0 if cascade else 1)
+
+
 async def test_an_application_that_was_removed_comes_back_as_another(shell: Shell) -> None:
     first = await shell.execute(ImportApplication(definition=PROBE), SYSTEM)
     await shell.execute(RemoveApplication(application_id=first.id), SYSTEM)

@@ -37,6 +37,8 @@ class History:
     companies: dict[int, str] = field(default_factory=dict)
     applications: dict[int, str] = field(default_factory=dict)
     templates: dict[int, tuple[int, datetime | None]] = field(default_factory=dict)
+    used: dict[int, int] = field(default_factory=dict)
+    """Of each run template, its application."""
     dues: set[datetime] = field(default_factory=set)
     queued: dict[int, Job] = field(default_factory=dict)
     running: dict[int, Job] = field(default_factory=dict)

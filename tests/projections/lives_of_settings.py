@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from domain.application_events import ApplicationImported, ApplicationRemoved, ApplicationUpdated
 from domain.company_events import CompanyChanged, CompanyRemoved
 from domain.run_template_events import RunTemplateChanged, RunTemplateCreated, RunTemplateRemoved
 from domain.system_events import SystemPaused, SystemResumed
+from eventstore.log import Append
 from tests.projections.history import History, moment, pick
 from tests.testbed.events import company_created
 
@@ -55,7 +57,16 @@ def swap_codes(now: History, a: int, b: int) -> None:
 def remove_company(now: History, a: int, _: int) -> None:
     company = pick(now.companies, a)
     del now.companies[company]
-    now.happen(now.one("company", company, company, CompanyRemoved(company_id=company)))
+    gone = templates_gone(now, [number for number, each in now.templates.items() if each[0] == company])
+    now.happen(*gone, now.one("company", company, company, CompanyRemoved(company_id=company)))
+
+
+def templates_gone(now: History, belonging: Iterable[int]) -> list[Append]:
+    """Remove the templates of what is to be removed."""
+    return [
+        now.one("run_template", number, company, RunTemplateRemoved(run_template_id=number, company_id=company))
+        for number, company in [(number, now.templates.pop(number)[0]) for number in belonging]
+    ]
 
 
 def import_application(now: History, a: int, b: int) -> None:
@@ -89,18 +100,20 @@ def update_application(now: History, a: int, b: int) -> None:
 def remove_application(now: History, a: int, _: int) -> None:
     application = pick(now.applications, a)
     del now.applications[application]
-    now.happen(now.one("application", application, None, ApplicationRemoved(application_id=application)))
+    gone = templates_gone(now, [number for number in now.templates if now.used[number] == application])
+    now.happen(*gone, now.one("application", application, None, ApplicationRemoved(application_id=application)))
 
 
 def create_template(now: History, a: int, b: int) -> None:
     company, template = pick(now.companies, a), now.next_id()
     next_due = moment(60 * b) if b % 3 else None
     now.templates[template] = company, next_due
+    now.used[template] = pick(now.applications, b)
     created = RunTemplateCreated(
         run_template_id=template,
         company_id=company,
         uuid=f"uuid-{template}",
-        application_id=pick(now.applications, b),
+        application_id=now.used[template],
         name=f"Template {template}",
         interval="h" if next_due else "n",
         note="Ask Jane" if a % 2 else None,

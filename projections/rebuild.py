@@ -24,9 +24,10 @@ from projections.registry import ALL, named
 CAUGHT_UP = 2_000
 """So few events are left to fold that appends may be held off for them."""
 
-LOCK_TIMEOUT = "500ms"
-"""How long a swap waits for readers of the old tables, while appends wait for it. Shorter than PostgreSQL's
-``deadlock_timeout``: of two that wait for each other, the swap gives way."""
+LOCK_TIMEOUT = "250ms"
+"""How long a swap waits for appends under way, and then for readers of the old tables, while others wait for it. Both
+together are far shorter than PostgreSQL's ``deadlock_timeout``, which counts from when the other began to wait: of two
+that wait for each other, the swap gives way."""
 
 WRITERS_TIMEOUT = 10.0
 """Seconds that a replay waits for transactions that had begun before it and may still append."""
@@ -38,9 +39,16 @@ LONGEST_PAUSE = 2.0
 REBUILD_LOCK = 0x4D46_0003
 """Key of the advisory lock that a rebuild holds: one at a time, so that what a killed one left can be told."""
 
+PROJECTOR_TIMEOUT = "2s"
+"""How long a swap waits for the projector to end a batch. Nobody waits for the swap meanwhile but the projector."""
+
 LEFTOVERS = """
     SELECT nspname FROM pg_namespace
      WHERE nspname ~ '^rebuild_[0-9]+$' AND pg_get_userbyid(nspowner) = current_user
+"""
+THERE = """
+    SELECT relname FROM pg_class
+     WHERE relnamespace = 'multiflexi'::regnamespace AND relkind = 'r' AND relname = ANY (%s) ORDER BY relname
 """
 PUT_IN_PLACE = """
     INSERT INTO multiflexi.projections AS p (name, version, inline, epoch, xid, position, event_time, rebuilt_at)
@@ -225,7 +233,8 @@ def _catch_up_and_swap(
     for attempt in range(1, SWAP_ATTEMPTS + 1):
         try:
             with connection.transaction():
-                connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+                connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(PROJECTOR_TIMEOUT)))
+                _take_locks(connection, projections)
                 rest = _fold_the_rest(connection, projections, batch)
                 _swap(connection, schema, projections)
             return folded + rest
@@ -238,19 +247,37 @@ def _catch_up_and_swap(
     )
 
 
+def _take_locks(connection: psycopg.Connection, projections: Sequence[Projection]) -> None:
+    """Take everything that the swap needs, before it folds: while it holds some of it, it must not wait for the rest.
+
+    In the order in which others take it: places of projections as the projector does, streams as appends do, tables.
+    """
+    # The projector takes these rows first, too: it waits here, not in the middle of a fold into the old tables.
+    names = [projection.name for projection in projections]
+    connection.execute("SELECT FROM multiflexi.projections WHERE name = ANY (%s) ORDER BY name FOR UPDATE", (names,))
+    tables = [table for projection in projections for table in projection.tables]
+    there = connection.execute(THERE, (tables,)).fetchall()
+    # Unlike that for locks, this limit holds for a whole statement, however many tables it waits for.
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+    try:
+        if any(projection.inline for projection in projections):
+            connection.execute("LOCK TABLE multiflexi.streams IN EXCLUSIVE MODE")
+        if there:
+            locked = sql.SQL(", ").join(sql.Identifier("multiflexi", table) for (table,) in there)
+            connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(locked))
+    except psycopg.errors.QueryCanceled as error:
+        raise psycopg.errors.LockNotAvailable(str(error)) from error
+    connection.execute("SET LOCAL statement_timeout = 0")
+
+
 def _fold_the_rest(connection: psycopg.Connection, projections: Sequence[Projection], batch: int) -> int:
     """Fold what asynchronous projections may see, then for inline ones all there is, while appends wait.
 
     A transaction that has its id but has not appended yet will, after the swap, append before what is folded last. It
     folds that itself into inline projections; the others must stand where it is still to come.
     """
-    # The projector takes these rows first, too: it waits here, not in the middle of a fold into the old tables.
-    names = [projection.name for projection in projections]
-    connection.execute("SELECT FROM multiflexi.projections WHERE name = ANY (%s) ORDER BY name FOR UPDATE", (names,))
-    inline = [projection for projection in projections if projection.inline]
-    if inline:
-        connection.execute("LOCK TABLE multiflexi.streams IN EXCLUSIVE MODE")
     folded = _fold(connection, projections, batch=batch)
+    inline = [projection for projection in projections if projection.inline]
     return folded + (_fold(connection, inline, batch=batch, alone=True) if inline else 0)
 
 

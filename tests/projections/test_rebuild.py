@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Any
 
 import asyncpg
 import psycopg
 import pytest
 
+import projections.rebuild
 from domain.job_events import JobStarted
 from domain.run_template_events import RunTemplateChanged
 from eventstore.log import Append
@@ -23,6 +27,13 @@ from tests.projections.scenes import NAMES, appends_of_job, furnish, schemas, se
 from tests.testbed.events import DAY, job_scheduled
 from tests.testbed.postgres import Database
 from tests.testbed.stores import OpenTransaction, open_store, raw_connection, wait_until
+
+WAITS_FOR_STREAMS = """
+    SELECT 1 FROM pg_locks l
+     WHERE NOT l.granted AND l.relation = 'multiflexi.streams'::regclass
+       AND l.waitstart < clock_timestamp() - interval '700 milliseconds'
+"""
+"""Somebody that has waited for the streams for most of PostgreSQL's ``deadlock_timeout``."""
 
 ASYNC_NAMES = [projection.name for projection in ASYNC]
 
@@ -159,6 +170,44 @@ async def test_rebuild_and_a_claim_that_wait_for_each_other_both_come_through(da
             await wait_until(lambda: waits_for_a_lock(database), "the rebuild waits for the queue")
             started = JobStarted(job_id=7, company_id=1, run_template_id=1, executor_id="c", host="h", started_at=DAY)
             await OpenTransaction(connection, epoch, inline=True).append("job-7", [started], company_id=1)
+        await rebuilding
+        rows = await settle(database, store)
+        assert [row["state"] for row in rows["job_queue"]] == ["running"]
+
+
+async def test_a_rebuild_that_takes_long_for_the_rest_makes_no_claim_fail(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that wait for each other PostgreSQL ends the one that has waited for a second: never the claim."""
+    claimed, folding = threading.Event(), threading.Event()
+
+    def fold_slowly(*arguments: Any, **options: Any) -> int:
+        if options.get("alone"):
+            folding.set()
+            with psycopg.connect(database.superuser_url, autocommit=True) as watcher:
+                while not claimed.is_set() and not watcher.execute(WAITS_FOR_STREAMS).fetchone():
+                    time.sleep(0.01)
+        return fold(*arguments, **options)
+
+    fold = projections.rebuild._fold  # type: ignore[attr-defined]
+    monkeypatch.setattr("projections.rebuild._fold", fold_slowly)
+
+    async def folds_or_waits() -> bool:
+        return folding.is_set() or await waits_for_a_lock(database)
+
+    async with open_store(database, inline=True) as store, raw_connection(database) as (connection, epoch):
+        await store.append(Append(stream="job-7", company_id=1, events=[job_scheduled(7)]))
+        try:
+            async with connection.transaction():
+                await connection.fetch("SELECT FROM job_queue FOR UPDATE")
+                rebuilding = asyncio.create_task(asyncio.to_thread(rebuild, database.owner_url, "job_queue"))
+                await wait_until(folds_or_waits, "the rebuild has begun to swap")
+                started = JobStarted(
+                    job_id=7, company_id=1, run_template_id=1, executor_id="c", host="h", started_at=DAY
+                )
+                await OpenTransaction(connection, epoch, inline=True).append("job-7", [started], company_id=1)
+        finally:
+            claimed.set()
         await rebuilding
         rows = await settle(database, store)
         assert [row["state"] for row in rows["job_queue"]] == ["running"]

@@ -77,7 +77,7 @@ async def run_again(
     job_id: int,
     actor: Actor,
     *,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str | None] | None = None,
     at: datetime | None = None,
     executor: str | None = None,
     key: str | None = None,
@@ -88,7 +88,7 @@ async def run_again(
     Parameters
     ----------
     environment : Mapping[str, str] or None
-        One-off values over those that the job had.
+        One-off values over those that the job had; None takes one away.
     at : datetime or None
         Not before this moment; None: at once.
     executor : str or None
@@ -102,11 +102,12 @@ async def run_again(
         It has not ended yet.
     """
     before = await _loaded(shell, job_id, actor)
+    merged: dict[str, str | None] = {**before.environment, **(environment or {})}
     task_id, attempt = await _link(shell, before, actor, key)
     wish = ScheduleJob(
         run_template_id=before.run_template_id,
         not_before=at,
-        environment={**before.environment, **(environment or {})},
+        environment={name: value for name, value in merged.items() if value is not None},
         executor=executor or before.executor,
         retry_of=job_id,
         task_id=task_id,

@@ -28,17 +28,33 @@ from web.pages import (
     job,
     jobs,
     queue,
+    run_form,
     run_templates,
     static,
     system,
     tasks,
+    template_edit,
 )
 from web.rendering import Renderer
 from web.security import add_headers
 from web.site import Site, site_of
 from web.view import BASE, view_of
 
-PAGES = (dashboard, jobs, job, run_templates, tasks, artifacts, queue, system, actions, static, health)
+PAGES = (
+    dashboard,
+    jobs,
+    job,
+    run_templates,
+    tasks,
+    artifacts,
+    queue,
+    system,
+    actions,
+    run_form,
+    template_edit,
+    static,
+    health,
+)
 
 
 def create_app(settings: Settings) -> Litestar:

@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 
 from domain.errors import DomainError, ForbiddenError, NotFoundError, ValidationError
 from eventstore.errors import DatabaseUnavailableError
-from web import i18n
+from web import i18n, refusals
 from web.access import AnyRequest
 from web.database import unavailable
 from web.errors import N_, UnavailableError, WebError
@@ -84,7 +84,7 @@ def _wants_page(request: AnyRequest) -> bool:
 def refused(request: AnyRequest, error: DomainError) -> Response[object]:
     """Answer when the rules of the domain refused a command."""
     status = next((status for kind, status in REFUSALS.items() if isinstance(error, kind)), 409)
-    return _answer(request, status, str(error))
+    return _answer(request, status, refusals.told(error, i18n.translations(language_of(request)).gettext))
 
 
 REFUSALS = {NotFoundError: 404, ForbiddenError: 403, ValidationError: 400}

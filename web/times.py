@@ -120,6 +120,11 @@ class Clock:
         """Return the day that was so many days ago."""
         return self.local(self.now).date() - timedelta(days=days)
 
+    def wall(self, local: datetime) -> str:
+        """Return what a clock shows at a moment that is given in the clock's own zone, with the day of the week."""
+        pattern = {"cs": "EEE d. M. yyyy HH:mm", "en": "EEE d MMM yyyy, HH:mm"}[self.language]
+        return format_datetime(local.replace(tzinfo=None), pattern, locale=self.language)
+
     def same_day(self, one: datetime, other: datetime) -> bool:
         """Tell whether two moments are on one day of the viewer's; midnight belongs to the day before, too."""
         return self.local(one).date() == self.local(other - timedelta(microseconds=1)).date()

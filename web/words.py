@@ -89,13 +89,68 @@ WITHOUT: Mapping[str, str] = {
 }
 """What follows if a daemon is missing."""
 
-BACKOFFS: Mapping[str, str] = {
-    "none": N_("at once"),
-    "fixed": N_("always the same time"),
-    "linear": N_("a longer time after each attempt"),
-    "exponential": N_("twice the time after each attempt"),
+CHOICES: Mapping[str, Mapping[str, str]] = {
+    "missed_policy": {
+        "skip": N_("do not make up for them"),
+        "once": N_("make up for the latest"),
+        "all": N_("make up for all"),
+    },
+    "overlap_policy": {
+        "allow": N_("another one may run beside it"),
+        "skip": N_("the due run is left out"),
+        "queue": N_("one waits for its end"),
+        "cancel": N_("the running one is ended"),
+    },
+    "when_lost": {"fail": N_("counts as a failure"), "retry": N_("always try again")},
+    "retry_backoff": {
+        "none": N_("at once"),
+        "fixed": N_("always the same time"),
+        "linear": N_("a longer time after each attempt"),
+        "exponential": N_("twice the time after each attempt"),
+    },
 }
-"""How long to wait before another attempt."""
+"""What is chosen for a run template."""
+
+LIMITS: Mapping[str, str] = {
+    "wall_time": N_("Running time, seconds"),
+    "cpu_time": N_("Processor time, seconds"),
+    "memory": N_("Memory"),
+    "file_size": N_("Size of a file"),
+    "output": N_("Output of each channel"),
+    "open_files": N_("Open files"),
+    "processes": N_("Processes"),
+}
+"""Limits of a job."""
+
+TEMPLATE_FIELDS: Mapping[str, str] = {
+    "name": N_("Name"),
+    "note": N_("Note"),
+    "interval": N_("Runs"),
+    "cron": N_("Cron expression"),
+    "time_zone": N_("Time zone"),
+    "start_at": N_("Not before"),
+    "end_at": N_("Not after"),
+    "delay": N_("Delay, seconds"),
+    "jitter": N_("Spread, seconds"),
+    "active": N_("Active"),
+    "inactive_reason": N_("Reason"),
+    "missed_policy": N_("Missed runs"),
+    "missed_limit": N_("Most of them"),
+    "overlap_policy": N_("While a job of it waits or runs"),
+    "max_parallel": N_("Jobs at once"),
+    "priority": N_("Priority"),
+    "deadline_offset": N_("Deadline"),
+    "allow_late": N_("A late result"),
+    "max_attempts": N_("Attempts at most"),
+    "retry_backoff": N_("Between attempts"),
+    "retry_min_gap": N_("Time between attempts, seconds"),
+    "when_lost": N_("If its executor dies"),
+    "executor": N_("Executor"),
+    "labels": N_("Labels"),
+    "run_as": N_("User of the process"),
+    "limits": N_("Limits"),
+}
+"""What the fields of a run template are called."""
 
 REASONS: tuple[str, ...] = (
     N_("The job was cancelled."),

@@ -16,7 +16,9 @@ from web.data.job import secret_names
 from web.data.job_row import JobRow, rows
 from web.data.pauses import Pause
 from web.data.tasks import TaskRow, newest
+from web.data.template_changes import Change
 from web.errors import N_, BadRequestError, NotFoundError
+from web.queries import query
 from web.view import NOT_A_NUMBER, View
 
 PAGE = 50
@@ -73,10 +75,16 @@ class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     recent: list[JobRow]
     tasks: list[TaskRow]
-    pauses: list[Pause]
-    inactive_reason: str | None
     created_at: datetime
     changed_at: datetime
+    pauses: list[Pause]
+    inactive_reason: str | None
+    one_at_a_time: bool
+    waiting: int
+    running: list[int]
+    stream_version: int
+    secret: list[str]
+    changes: list[Change] = []
 
 
 async def load_list(connection: Connection, view: View) -> tuple[TemplateList, Choice]:
@@ -111,6 +119,7 @@ async def load(connection: Connection, template_id: int) -> TemplateShown:
     application = await connection.fetchrow(shared("application.find"), record["app_id"], None, None)
     definition = msgspec.json.decode(application["definition"] or "{}") if application else {}
     recent = await connection.fetch(shared("job.list"), None, template_id, None, None, RECENT, None)
+    busy = await connection.fetch(query("queue.of_template"), template_id)
     return TemplateShown(
         template=_row(record),
         uuid=record["uuid"],
@@ -128,6 +137,11 @@ async def load(connection: Connection, template_id: int) -> TemplateShown:
             for each in await pauses.load(connection, record["company_id"])
             if each.what != pauses.APPLICATION or each.id == record["app_id"]
         ],
+        one_at_a_time=record["overlap_policy"] != "allow",
+        waiting=sum(1 for each in busy if each["state"] == "queued"),
+        running=[each["job_id"] for each in busy if each["state"] == "running"],
+        stream_version=record["stream_version"],
+        secret=sorted(secret_names(definition or {})),
         inactive_reason=(await pauses.subject(connection, pauses.TEMPLATE, template_id)).reason,
         created_at=record["DatCreate"],
         changed_at=record["DatSave"],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 
+import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
-from web.data import run_templates
+from web.data import run_templates, template_changes
 from web.data.run_templates import TemplateList, TemplateShown
 from web.errors import N_, NotFoundError
 from web.rendering import page
@@ -34,12 +35,14 @@ async def show_list_json(view: NamedDependency[View], site: NamedDependency[Site
 
 @get("/run-template/{name:str}")
 async def show(
-    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str], saved: FromQuery[str] = ""
 ) -> Response[str] | Response[TemplateShown]:
     """Show a run template; with ``.json`` after its id, return it."""
     template_id = identifier_of(name.removesuffix(".json"))
     async with site.database.reading(view.companies) as connection:
         shown = await run_templates.load(connection, template_id)
+    changes = await template_changes.load(site.database.store, template_id, shown.stream_version, set(shown.secret))
+    shown = msgspec.structs.replace(shown, changes=changes)
     if name.endswith(".json"):
         return Response(shown)
     html = site.renderer.render(
@@ -49,6 +52,7 @@ async def show(
         template=shown.template,
         clock=view.clock(shown.template.time_zone),
         key=str(uuid.uuid4()),
+        saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) < 10 else None,
     )
     return page(html)
 

@@ -92,3 +92,7 @@ SELECT t.name, NOT t.active AS paused, t.document->>'inactive_reason' AS reason
 -- name: pause_of_system
 -- Whether the installation is paused; no row if it never was. $1 is not looked at.
 SELECT NULL::text AS name, s.paused, s.reason FROM system_state s WHERE s.id = 1 AND $1::integer IS NOT NULL
+
+-- name: of_template
+-- Jobs of a run template that wait and run. $1: id.
+SELECT q.job_id, q.state FROM job_queue q WHERE q.run_template_id = $1::integer ORDER BY q.job_id LIMIT 1000

@@ -5,3 +5,4 @@ import "./js/times.js";
 import "./js/live.js";
 import "./js/chart.js";
 import "./js/output.js";
+import "./js/schedule.js";

@@ -31,6 +31,8 @@ _TAKEN = {
     "company_slug_key": ("code", "company_code_taken", "The code “{}” is in use by another company. Choose another."),
     "company_name_key": ("name", "company_name_taken", "The name “{}” is in use by another company. Choose another."),
     "application_uuid_key": ("uuid", "application_uuid_taken", "There is an application with the UUID {} already."),
+    "credential_prototype_uuid_key": ("uuid", "prototype_uuid_taken", "There is a prototype with the UUID {} already."),
+    "credential_prototype_code_key": ("code", "prototype_code_taken", "The code “{}” belongs to another prototype."),
     "job_queue_due_key": ("due", "job_due_taken", "There is a job for what was due at {} already."),
 }
 """Unique constraints of inline projections: the field that each concerns, the code and the message of its error."""

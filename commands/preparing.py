@@ -18,6 +18,7 @@ from commands.facts import Facts, Row
 from domain.aggregates import Aggregate
 from domain.command import Command
 from domain.event import Event
+from eventstore.keyring import Keyring
 from eventstore.log import START, Append, Cursor
 
 
@@ -31,13 +32,14 @@ class Notice(Protocol):
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What preparing a command has at hand: facts, who executes it by what way, the moment, fresh UUIDs."""
+    """What preparing a command has at hand: facts, who executes it by what way, the moment, fresh UUIDs, keys."""
 
     facts: Facts
     actor: Actor
     source: str
     now: datetime
     new_uuid: Callable[[], str]
+    keyring: Keyring
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):

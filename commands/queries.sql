@@ -65,3 +65,69 @@ SELECT p.inline, p.epoch, p.xid, p.position FROM projections p WHERE p.name = $1
 SELECT t.id FROM run_template t
  WHERE t.company_id = $1::integer AND t.removed_at IS NULL AND t.active AND t.interv <> 'n' AND t.document->>'time_zone' IS NULL
  ORDER BY t.id
+
+-- name: credential_prototype
+-- One credential prototype, also one that was removed. $1: id.
+SELECT p.id, p.uuid, p.code, p.name, p.version, p.document->'definition' AS definition, p.removed_at IS NOT NULL AS removed,
+       p.stream_version
+  FROM credential_prototype p WHERE p.id = $1::integer
+
+-- name: credential_prototype_of_uuid
+-- The credential prototype with a UUID. $1: UUID.
+SELECT p.id, p.document->>'digest' AS digest, p.version FROM credential_prototype p WHERE p.uuid = $1::text AND p.removed_at IS NULL
+
+-- name: credential_prototype_of_code
+-- The credential prototype with a code, whatever its case. $1: code.
+SELECT p.id, p.uuid, p.code FROM credential_prototype p WHERE lower(p.code) = lower($1::text) AND p.removed_at IS NULL
+
+-- name: credential_prototype_use
+-- Whether credential types are made of a prototype, and of each of its fields how many types and credentials have values of it.
+-- $1: prototype.
+SELECT (SELECT count(*) FROM credential_type y WHERE y.prototype_id = $1::integer AND y.removed_at IS NULL)::integer AS types,
+       coalesce((SELECT jsonb_object_agg(u.field, u.used) FROM (
+           SELECT f.field, count(*) AS used
+             FROM (SELECT jsonb_object_keys(y.document->'values') AS field
+                     FROM credential_type y WHERE y.prototype_id = $1 AND y.removed_at IS NULL
+                    UNION ALL
+                   SELECT jsonb_object_keys(c.document->'values')
+                     FROM credential c JOIN credential_type y ON y.id = c.credential_type_id
+                    WHERE y.prototype_id = $1 AND c.removed_at IS NULL) f
+            GROUP BY 1) u), '{}') AS fields
+
+-- name: credential_type
+-- One credential type with the fields of its prototype, also one that was removed. $1: id.
+SELECT y.id, y.company_id, y.name, y.prototype_id, p.code AS prototype, p.document->'definition' AS definition,
+       y.document->'values' AS values, y.removed_at IS NOT NULL AS removed, y.stream_version, p.stream_version AS prototype_version
+  FROM credential_type y JOIN credential_prototype p ON p.id = y.prototype_id
+ WHERE y.id = $1::integer
+
+-- name: credentials_of_type
+-- Ids of the credentials of a type. $1: type.
+SELECT c.id FROM credential c WHERE c.credential_type_id = $1::integer AND c.removed_at IS NULL ORDER BY c.id
+
+-- name: credential
+-- One credential with its type and the fields of its prototype, also one that was removed. $1: id.
+SELECT c.id, c.company_id, c.name, c.credential_type_id, p.code AS prototype, p.document->'definition' AS definition,
+       y.document->'values' AS shared, c.document->'values' AS values, coalesce((c.document->>'write_only')::boolean, false) AS write_only,
+       c.removed_at IS NOT NULL AS removed, c.stream_version
+  FROM credential c
+  JOIN credential_type y ON y.id = c.credential_type_id
+  JOIN credential_prototype p ON p.id = y.prototype_id
+ WHERE c.id = $1::integer
+
+-- name: templates_of_credential
+-- Ids of the run templates that a credential is assigned to. $1: credential.
+SELECT a.run_template_id FROM run_template_credential a WHERE a.credential_id = $1::integer ORDER BY a.run_template_id
+
+-- name: credential_values
+-- The environments around a run template and the credentials that its jobs get. $1: run template.
+SELECT t.id, t.company_id, t.name, t.document->'environment' AS template_environment, c.document->'environment' AS company_environment,
+       a.document->'definition' AS definition, credentials_of(t.id) AS credentials
+  FROM run_template t
+  JOIN company c ON c.id = t.company_id
+  LEFT JOIN application a ON a.id = t.app_id
+ WHERE t.id = $1::integer
+
+-- name: company_of_run_template
+-- The company and name of a run template that is there. $1: id.
+SELECT t.id, t.company_id, t.name, t.removed_at IS NOT NULL AS removed, t.stream_version FROM run_template t WHERE t.id = $1::integer

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from commands import applications, companies, jobs, run_templates, system
+from commands import (
+    applications,
+    assignments,
+    companies,
+    credential_prototypes,
+    credentials,
+    jobs,
+    run_templates,
+    system,
+)
 from commands.preparing import Prepare, as_it_is
 from domain.application import ImportApplication, RemoveApplication
 from domain.command import Command
 from domain.company import ChangeCompany, CreateCompany, RemoveCompany
+from domain.credential import (
+    ChangeCredential,
+    CreateCredential,
+    RecordCredentialCheck,
+    RemoveCredential,
+    RevealCredential,
+)
+from domain.credential_prototype import ImportCredentialPrototype, RemoveCredentialPrototype
+from domain.credential_type import ChangeCredentialType, CreateCredentialType, RemoveCredentialType
 from domain.job import CancelJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.run_template import (
     ActivateRunTemplate,
+    AssignCredential,
     ChangeRunTemplate,
     CreateRunTemplate,
     DeactivateRunTemplate,
     RemoveRunTemplate,
     RescheduleRunTemplate,
+    UnassignCredential,
 )
 from domain.system import PauseSystem, ResumeSystem
 
@@ -30,6 +50,18 @@ PREPARE: dict[type[Command], Prepare] = {
     DeactivateRunTemplate: run_templates.prepare_change,
     RescheduleRunTemplate: run_templates.prepare_change,
     RemoveRunTemplate: run_templates.prepare_remove,
+    AssignCredential: assignments.prepare_assign,
+    UnassignCredential: assignments.prepare_unassign,
+    ImportCredentialPrototype: credential_prototypes.prepare_import,
+    RemoveCredentialPrototype: credential_prototypes.prepare_remove,
+    CreateCredentialType: credentials.prepare_create_type,
+    ChangeCredentialType: credentials.prepare_change_type,
+    RemoveCredentialType: credentials.prepare_remove_type,
+    CreateCredential: credentials.prepare_create,
+    ChangeCredential: credentials.prepare_change,
+    RevealCredential: credentials.prepare_reveal,
+    RecordCredentialCheck: credentials.prepare_now,
+    RemoveCredential: credentials.prepare_remove,
     ScheduleJob: jobs.prepare_schedule,
     StartJob: jobs.prepare_now,
     FinishJob: jobs.prepare_now,

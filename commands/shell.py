@@ -133,7 +133,7 @@ class Shell:
         correlation: str | None = None,
     ) -> list[Outcome]:
         """Execute commands about different things as a whole, all or none; see :meth:`execute`."""
-        digest = b"" if key is None else fingerprint(commands)
+        digest = b"" if key is None else self._fingerprint(commands)
         # Keys of different actors are different keys.
         scoped = None if key is None else f"{actor}|{_checked_key(key)}"
         outcomes = await self._replay(commands, scoped, digest)
@@ -144,13 +144,18 @@ class Shell:
             await wait_for(self.store, projection, max(outcome.cursor for outcome in outcomes))
         return outcomes
 
+    def _fingerprint(self, commands: Sequence[Command]) -> bytes:
+        """Return the digest of commands; of those that hold secrets one that needs the master key to be tried out."""
+        digest = fingerprint(commands)
+        return self.store.keyring.mac(digest) if any(command.secret for command in commands) else digest
+
     async def _execute(
         self, commands: Sequence[Command], actor: Actor, meta: Meta, key: str | None, digest: bytes
     ) -> list[Outcome]:
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.2)))
-            desk = Desk(self.facts, actor, meta.source, self._clock(), self._new_uuid)
+            desk = Desk(self.facts, actor, meta.source, self._clock(), self._new_uuid, self.store.keyring)
             steps = await self._plan(desk, commands)
             try:
                 appended = await self._append(steps, meta, key, digest)

@@ -1,8 +1,8 @@
 """The environment and the command line of a job, from its definition and its configuration.
 
-Later layers win: the program's own variables, defaults of the definition, the system file, the company, the run
-template, the one-off values of the job. The command line is never given to a shell: it is split first and filled in
-afterwards, so no value can add an argument.
+Later layers win: the program's own variables, defaults of the definition and of the prototypes of its credentials, the
+system file, the company, the run template, the one-off values of the job, the credentials. The command line is never
+given to a shell: it is split first and filled in afterwards, so no value can add an argument.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from daemons.environment_file import SECRET, SystemFile
+from daemons.job_credentials import NONE, Opened
 from domain.definition import Field, fields
 
 _EITHER = re.compile(r"\$\{(\w+)\}|\{(\w+)\}")
@@ -108,7 +109,7 @@ def base_environment(folder: str) -> dict[str, str]:
     }
 
 
-def plan(job: Mapping[str, Any], folder: str, system: SystemFile, token: str) -> Plan:
+def plan(job: Mapping[str, Any], folder: str, system: SystemFile, token: str, credentials: Opened = NONE) -> Plan:
     """Work out what to start.
 
     Parameters
@@ -122,19 +123,23 @@ def plan(job: Mapping[str, Any], folder: str, system: SystemFile, token: str) ->
         Values of the host.
     token : str
         Mark by which the processes of this job are known.
+    credentials : Opened
+        What the credentials of its run template give.
 
     Raises
     ------
     PlanError
-        There is nothing to start, or a value cannot be passed to a process.
+        There is nothing to start, a credential lacks what it requires, or a value cannot be passed to a process.
     """
     definition = prepare(job["definition"])
     shared = {**system.values(), **(job.get("company_environment") or {})}
     values = {
         **definition.defaults,
+        **credentials.defaults,
         **shared,
         **(job["template_environment"] or {}),
         **(job["environment"] or {}),
+        **credentials.values,
     }
     own = {
         "MULTIFLEXI_JOB_ID": str(job["job_id"]),
@@ -144,13 +149,17 @@ def plan(job: Mapping[str, Any], folder: str, system: SystemFile, token: str) ->
         "COMPANY": job["company_slug"] or "",
         "COMPANY_NAME": job["company_name"] or "",
     }
-    hidden = definition.hidden
+    for name, credential in credentials.required.items():
+        if not values.get(name):
+            raise PlanError(f"The credential “{credential}” requires {name}, which has no value. Give it one.")
+    hidden = definition.hidden | credentials.hidden
     if shared:
         hidden |= {name for name in shared if SECRET.search(name)}
-    expand(values, hidden, own)
+    expand(values, hidden | credentials.values.keys(), own)
     environment = {**base_environment(folder), "TZ": job["zone"], **values, **own}
     check(environment)
     secrets = [values[name] for name in hidden if values.get(name)]
+    secrets += credentials.secrets
     command = command_line(definition, environment)
     return Plan(
         command=command,

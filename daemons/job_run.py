@@ -23,6 +23,7 @@ from daemons.artifacts import NO_FILES, Collected, collect
 from daemons.company_environment import opened
 from daemons.executors.interface import Ended, Executor, Launch, Run, StartError
 from daemons.executors.process_tree import start_time
+from daemons.job_credentials import NONE, CredentialError, Opened, credentials_of
 from daemons.job_environment import Plan, PlanError, plan
 from daemons.job_output import CHUNK, EMPTY, LIMIT, OutputBuffer, Piece
 from daemons.limits import Limits, limits_in
@@ -153,7 +154,8 @@ class JobRun:
     async def _run_in(self, folder: str) -> Ended:
         try:
             await self._open_company_environment()
-            planned = self._plan = plan(self.job, folder, self._around.system_file, self._token)
+            credentials = await self._credentials()
+            planned = self._plan = plan(self.job, folder, self._around.system_file, self._token, credentials)
             self.job["definition"] = planned.definition.document
             self._buffer = OutputBuffer(
                 self.job_id, self.company_id, planned.secrets, self._limits.output or LIMIT, self._output_came
@@ -161,7 +163,7 @@ class JobRun:
             if self._told is not None:
                 return Ended(exit_code=143, outcome=self._told[0], reason=self._told[1])
             self._run = run = await self._executor.start(self._launch(planned, folder), self._buffer)
-        except PlanError as error:
+        except (PlanError, CredentialError) as error:
             return Ended(exit_code=255, reason=str(error))
         except StartError as error:
             return error.ended
@@ -187,6 +189,12 @@ class JobRun:
             self.job["company_environment"] = await opened(
                 self._around.store.keyring, self.company_id, sealed, lambda: self.hold.fenced
             )
+
+    async def _credentials(self) -> Opened:
+        listed: str | None = self.job.get("credentials")
+        if not listed:
+            return NONE
+        return await credentials_of(self._around.store, self.job["run_template_id"], listed, lambda: self.hold.fenced)
 
     def _launch(self, planned: Plan, folder: str) -> Launch:
         return Launch(

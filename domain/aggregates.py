@@ -18,10 +18,13 @@ from typing import Any
 
 import msgspec
 
-from domain import application, company, job, run_template, system
+from domain import application, company, credential, credential_prototype, credential_type, job, run_template, system
 from domain.application_events import ApplicationEvent
 from domain.command import Command
 from domain.company_events import CompanyEvent
+from domain.credential_events import CredentialEvent
+from domain.credential_prototype_events import CredentialPrototypeEvent
+from domain.credential_type_events import CredentialTypeEvent
 from domain.event import Event
 from domain.job_events import JobEvent
 from domain.run_template_events import RunTemplateEvent
@@ -86,8 +89,32 @@ RUN_TEMPLATE = Aggregate(
 )
 JOB = Aggregate("job", job.Job, JobEvent, job.JobCommand, job.decide, job.evolve)
 SYSTEM = Aggregate("system", system.System, SystemEvent, system.SystemCommand, system.decide, system.evolve)
+CREDENTIAL_PROTOTYPE = Aggregate(
+    "credential_prototype",
+    credential_prototype.CredentialPrototype,
+    CredentialPrototypeEvent,
+    credential_prototype.CredentialPrototypeCommand,
+    credential_prototype.decide,
+    credential_prototype.evolve,
+)
+CREDENTIAL_TYPE = Aggregate(
+    "credential_type",
+    credential_type.CredentialType,
+    CredentialTypeEvent,
+    credential_type.CredentialTypeCommand,
+    credential_type.decide,
+    credential_type.evolve,
+)
+CREDENTIAL = Aggregate(
+    "credential",
+    credential.Credential,
+    CredentialEvent,
+    credential.CredentialCommand,
+    credential.decide,
+    credential.evolve,
+)
 
-ALL = (COMPANY, APPLICATION, RUN_TEMPLATE, JOB, SYSTEM)
+ALL = (COMPANY, APPLICATION, RUN_TEMPLATE, JOB, SYSTEM, CREDENTIAL_PROTOTYPE, CREDENTIAL_TYPE, CREDENTIAL)
 BY_CATEGORY = {aggregate.category: aggregate for aggregate in ALL}
 
 

@@ -28,10 +28,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         Category of the stream that the command is about; the id of the stream is in the field ``CATEGORY_id``.
     creates : bool
         Whether the command begins a new stream, whose id is allocated when the command has none.
+    secret : tuple[str, ...]
+        Fields that hold secrets in clear: nothing that is kept of the command may tell them.
     """
 
     category: ClassVar[str] = ""
     creates: ClassVar[bool] = False
+    secret: ClassVar[tuple[str, ...]] = ()
 
     @property
     def entity_id(self) -> int:

@@ -26,7 +26,14 @@ from domain import checks, schedule
 from domain.command import Command, changes, given, moment, set_fields, where_set
 from domain.errors import NotFoundError, StateError, ValidationError
 from domain.event import UNSET, Personal, Unset
-from domain.run_template_events import RunTemplateChanged, RunTemplateCreated, RunTemplateEvent, RunTemplateRemoved
+from domain.run_template_events import (
+    CredentialAssigned,
+    CredentialUnassigned,
+    RunTemplateChanged,
+    RunTemplateCreated,
+    RunTemplateEvent,
+    RunTemplateRemoved,
+)
 from domain.run_template_fields import CHECKS
 
 _SCHEDULE = ("interval", "cron", "time_zone", "active", "start_at", "end_at")
@@ -68,6 +75,7 @@ class RunTemplate(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, int]
     run_as: str | None
     note: Personal | None
+    credentials: tuple[int, ...] = ()
     removed: bool = False
 
 
@@ -178,6 +186,23 @@ class RemoveRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
     """Take a template away. Its jobs that wait are cancelled, those that ran stay in the history."""
 
 
+class AssignCredential(RunTemplateCommand, frozen=True, kw_only=True):
+    """Let jobs of a template get the values of a credential.
+
+    The executor gives ``provided``, the names of the values that the credential has: those of the template under the
+    same names are taken away.
+    """
+
+    credential_id: int
+    provided: list[str] = msgspec.field(default_factory=list[str])
+
+
+class UnassignCredential(RunTemplateCommand, frozen=True, kw_only=True):
+    """Let jobs of a template no longer get the values of a credential."""
+
+    credential_id: int
+
+
 def decide(state: RunTemplate | None, command: RunTemplateCommand) -> list[RunTemplateEvent]:
     """Return the events that a command leads to, none if it changes nothing.
 
@@ -192,13 +217,12 @@ def decide(state: RunTemplate | None, command: RunTemplateCommand) -> list[RunTe
     match command:
         case ChangeRunTemplate():
             return _change(present, command, _checked(present, command))
-        case ActivateRunTemplate():
-            return _change(present, command, {"active": True, "inactive_reason": None})
-        case DeactivateRunTemplate():
-            reason = checks.reason_of(True, command.reason or UNSET, "reason")
-            return _change(present, command, {"active": False, "inactive_reason": reason})
+        case ActivateRunTemplate() | DeactivateRunTemplate():
+            return _change(present, command, _activity(command))
         case RescheduleRunTemplate():
             return _reschedule(present, command)
+        case AssignCredential() | UnassignCredential():
+            return _assignment(present, command)
         case RemoveRunTemplate():
             return [RunTemplateRemoved(run_template_id=present.run_template_id, company_id=present.company_id)]
         case _:
@@ -218,6 +242,12 @@ def evolve(state: RunTemplate | None, event: RunTemplateEvent) -> RunTemplate:
             )
         case RunTemplateChanged() if state is not None:
             return msgspec.structs.replace(state, **set_fields(event, _FIELDS))
+        case CredentialAssigned() if state is not None:
+            others = (one for one in state.credentials if one != event.credential_id)
+            return msgspec.structs.replace(state, credentials=(*others, event.credential_id))
+        case CredentialUnassigned() if state is not None:
+            others = (one for one in state.credentials if one != event.credential_id)
+            return msgspec.structs.replace(state, credentials=tuple(others))
         case RunTemplateRemoved() if state is not None:
             return msgspec.structs.replace(state, removed=True)
         case _:
@@ -273,6 +303,32 @@ def _change(state: RunTemplate, command: RunTemplateCommand, wanted: dict[str, A
     if not changed.keys().isdisjoint(_SCHEDULE):
         changed["next_due"] = _next_due(msgspec.structs.replace(state, **changed), command)
     return [RunTemplateChanged(run_template_id=state.run_template_id, company_id=state.company_id, **changed)]
+
+
+def _activity(command: ActivateRunTemplate | DeactivateRunTemplate) -> dict[str, Any]:
+    if isinstance(command, ActivateRunTemplate):
+        return {"active": True, "inactive_reason": None}
+    return {"active": False, "inactive_reason": checks.reason_of(True, command.reason or UNSET, "reason")}
+
+
+def _assignment(state: RunTemplate, command: AssignCredential | UnassignCredential) -> list[RunTemplateEvent]:
+    template_id, company_id, credential_id = state.run_template_id, state.company_id, command.credential_id
+    if isinstance(command, UnassignCredential):
+        if credential_id not in state.credentials:
+            return []
+        return [CredentialUnassigned(run_template_id=template_id, company_id=company_id, credential_id=credential_id)]
+    if credential_id in state.credentials:
+        return []
+    removed = sorted(state.environment.keys() & command.provided)
+    kept = {name: value for name, value in state.environment.items() if name not in removed}
+    events: list[RunTemplateEvent] = [
+        CredentialAssigned(
+            run_template_id=template_id, company_id=company_id, credential_id=credential_id, removed=removed
+        )
+    ]
+    if removed:
+        events.append(RunTemplateChanged(run_template_id=template_id, company_id=company_id, environment=kept))
+    return events
 
 
 def _reschedule(state: RunTemplate, command: RunTemplateCommand) -> list[RunTemplateEvent]:

@@ -102,3 +102,20 @@ class RunTemplateChanged(RunTemplateEvent, frozen=True, kw_only=True):
 
 class RunTemplateRemoved(RunTemplateEvent, frozen=True, kw_only=True):
     """The template was taken away; its jobs stay in the history."""
+
+
+class CredentialAssigned(RunTemplateEvent, frozen=True, kw_only=True):
+    """Jobs of the template get the values of a credential from now on.
+
+    ``removed`` are the names of values of the template that the credential gives, too: they were taken away, as they
+    would have had no effect.
+    """
+
+    credential_id: int
+    removed: list[str]
+
+
+class CredentialUnassigned(RunTemplateEvent, frozen=True, kw_only=True):
+    """Jobs of the template no longer get the values of a credential."""
+
+    credential_id: int

@@ -16,6 +16,9 @@ import msgspec
 from domain import (
     application_events,
     company_events,
+    credential_events,
+    credential_prototype_events,
+    credential_type_events,
     job_events,
     run_template_events,
     schedule_events,
@@ -31,6 +34,9 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 _MODULES = (
     application_events,
     company_events,
+    credential_events,
+    credential_prototype_events,
+    credential_type_events,
     job_events,
     run_template_events,
     schedule_events,

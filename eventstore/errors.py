@@ -89,3 +89,7 @@ class LogMovedError(EventStoreError):
 
 class SubscriptionError(EventStoreError):
     """A subscription cannot go on."""
+
+
+class SecretError(EventStoreError):
+    """A stored secret cannot be opened: its key is gone, or it was altered or moved."""

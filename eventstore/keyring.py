@@ -36,9 +36,9 @@ PROOF = b"multiflexi"
 
 INSERT_KEY = """
     INSERT INTO data_keys (owner, company_id, master_id, wrapped) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (owner) DO NOTHING
+    ON CONFLICT (owner) WHERE retired_at IS NULL DO NOTHING
 """
-SELECT_OWNER = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE owner = $1"
+SELECT_OWNER = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE owner = $1 AND retired_at IS NULL"
 SELECT_IDS = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE id = ANY ($1::bigint[])"
 SELECT_MASTERS = "SELECT id, proof FROM master_keys WHERE retired_at IS NULL ORDER BY id"
 
@@ -130,6 +130,10 @@ class Keyring:
                 "ENCRYPTION_MASTER_KEY."
             )
         return master
+
+    def mac(self, data: bytes) -> bytes:
+        """Return a digest of secrets that cannot be tried out by who has the database alone."""
+        return self.master(self._current).mac(data)
 
     async def ensure(self, owner: str, company_id: int | None = None) -> DataKey:
         """Return the key of an owner (``company:7``, ``user:3``); make it if it has none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
@@ -25,7 +26,13 @@ class MasterKey:
                 "No master key: set ENCRYPTION_MASTER_KEY, the secret that opens all stored keys. Without it nothing "
                 "personal or secret can be read or written."
             )
-        self._cipher = AESGCM(key_bytes(secret))
+        key = key_bytes(secret)
+        self._cipher = AESGCM(key)
+        self._mac_key = hmac.digest(key, b"multiflexi fingerprints", "sha256")
+
+    def mac(self, data: bytes) -> bytes:
+        """Return a digest that only who has the master key can compute (HMAC-SHA256, RFC 2104)."""
+        return hmac.digest(self._mac_key, data, "sha256")
 
     def wrap(self, key: bytes, purpose: str) -> bytes:
         """Return nonce and ciphertext of a key."""

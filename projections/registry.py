@@ -25,7 +25,7 @@ APPLICATION = Projection(
 )
 RUN_TEMPLATE = Projection(
     name="run_template",
-    version=2,
+    version=3,
     classes=(CONFIGURATION, JOB),
     inline=True,
     tables=("run_template", "due"),
@@ -33,10 +33,43 @@ RUN_TEMPLATE = Projection(
         "RunTemplateCreated",
         "RunTemplateChanged",
         "RunTemplateRemoved",
+        "CredentialAssigned",
+        "CredentialUnassigned",
         "JobScheduled",
         "DueSkipped",
         "CompanyRemoved",
         "ApplicationRemoved",
+    ),
+)
+CREDENTIAL_PROTOTYPE = Projection(
+    name="credential_prototype",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    shared=True,
+    tables=("credential_prototype", "credential_prototype_version"),
+    types=("CredentialPrototypeImported", "CredentialPrototypeUpdated", "CredentialPrototypeRemoved"),
+)
+CREDENTIAL = Projection(
+    name="credential",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("credential_type", "credential", "run_template_credential"),
+    types=(
+        "CredentialTypeCreated",
+        "CredentialTypeChanged",
+        "CredentialTypeReencrypted",
+        "CredentialTypeRemoved",
+        "CredentialCreated",
+        "CredentialChanged",
+        "CredentialReencrypted",
+        "CredentialRevealed",
+        "CredentialChecked",
+        "CredentialRemoved",
+        "CredentialAssigned",
+        "CredentialUnassigned",
+        "RunTemplateRemoved",
     ),
 )
 JOB_QUEUE = Projection(
@@ -93,6 +126,8 @@ ALL = (
     COMPANY,
     APPLICATION,
     RUN_TEMPLATE,
+    CREDENTIAL_PROTOTYPE,
+    CREDENTIAL,
     JOB_QUEUE,
     TASK,
     SYSTEM_STATE,

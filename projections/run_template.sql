@@ -31,12 +31,13 @@ CREATE FUNCTION fold_run_template(batch event[]) RETURNS void LANGUAGE plpgsql A
 #variable_conflict use_column
 BEGIN
     IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
-                WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')) THEN
+                WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved', 'CredentialAssigned',
+                                 'CredentialUnassigned')) THEN
         INSERT INTO run_template AS t (id, document, created_at, changed_at, removed_at, stream_version)
         SELECT (b.data->>'run_template_id')::integer, jsonb_object_agg(f.key, f.value ORDER BY b.version), min(b.time),
                max(b.time), max(b.time) FILTER (WHERE b.type = 'RunTemplateRemoved'), max(b.version)
-          FROM unnest(batch) b, jsonb_each(b.data - 'next_due') f
-         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved')
+          FROM unnest(batch) b, jsonb_each(b.data - '{next_due,credential_id,removed}'::text[]) f
+         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved', 'CredentialAssigned', 'CredentialUnassigned')
          GROUP BY 1
         ON CONFLICT (id) DO UPDATE
            SET document = t.document || excluded.document, changed_at = excluded.changed_at,

@@ -12,7 +12,6 @@ from domain.command import Command
 from domain.company import ChangeCompany
 from domain.system import PauseSystem, ResumeSystem
 
-
 REASON = option("reason", metavar="TEXT", help="Why; `status` shows it.")
 
 

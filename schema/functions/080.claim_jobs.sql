@@ -15,7 +15,8 @@ CREATE FUNCTION claim_jobs(
 ) RETURNS TABLE (
     job_id integer, company_id integer, run_template_id integer, app_id integer, version integer, started_at timestamptz,
     environment jsonb, template_environment jsonb, definition jsonb, company_name text, company_slug text, zone text,
-    task_id integer, attempt integer, limits jsonb, run_as text, company_environment jsonb, executor text
+    task_id integer, attempt integer, limits jsonb, run_as text, company_environment jsonb, executor text,
+    credentials jsonb
 ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
@@ -78,7 +79,7 @@ BEGIN
         SELECT q.job_id, q.company_id, q.run_template_id, q.app_id, q.stream_version, at, q.environment,
                t.document->'environment', a.document->'definition', c.name, c.slug,
                coalesce(t.document->>'time_zone', c.time_zone, 'UTC'), q.task_id, q.attempt, t.document->'limits',
-               t.document->>'run_as', c.document->'environment', q.executor
+               t.document->>'run_as', c.document->'environment', q.executor, credentials_of(q.run_template_id)
           FROM job_queue q
           LEFT JOIN run_template t ON t.id = q.run_template_id
           LEFT JOIN application a ON a.id = q.app_id

@@ -25,6 +25,8 @@ class Recorded(NamedTuple):
 class FakeStore:
     """Holds streams in a dictionary. ``before_append`` is called before each append, to let others be faster."""
 
+    keyring: Any = None
+
     def __init__(self) -> None:
         self.log: list[Recorded] = []
         self.keys: dict[str, Answer] = {}

@@ -77,10 +77,18 @@ def address_of(secret: str, login: str, issuer: str = "MultiFlexi") -> str:
 
 
 def picture_of(address: str) -> str:
-    """Return a QR code of an address as SVG that takes the colours of the page around it."""
+    """Return a QR code of an address as SVG, black on white: on a dark page, too, cameras want it so."""
     drawn = io.BytesIO()
     segno.make(address, error="m").save(
-        drawn, kind="svg", xmldecl=False, svgns=False, border=4, dark="currentColor", svgclass="qr", lineclass=None
+        drawn,
+        kind="svg",
+        xmldecl=False,
+        svgns=False,
+        border=4,
+        dark="#000",
+        light="#fff",
+        svgclass="qr",
+        lineclass=None,
     )
     return drawn.getvalue().decode()
 

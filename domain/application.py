@@ -24,7 +24,18 @@ from domain.command import Command, changes, given, set_fields, where_set
 from domain.errors import NotFoundError, StateError
 from domain.event import UNSET, Unset
 
-_FIELDS = ("name", "version", "executable", "definition", "digest", "enabled", "max_parallel", "paused", "pause_reason")
+_FIELDS = (
+    "name",
+    "version",
+    "executable",
+    "definition",
+    "digest",
+    "order",
+    "enabled",
+    "max_parallel",
+    "paused",
+    "pause_reason",
+)
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +48,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     executable: str
     definition: dict[str, Any]
     digest: str
+    order: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
     enabled: bool = True
     max_parallel: int | None = None
     paused: bool = False
@@ -154,6 +166,7 @@ def _import(state: Application | None, command: ImportApplication) -> list[Appli
                 executable=read.executable,
                 definition=read.document,
                 digest=read.digest,
+                order=read.order,
             )
         ]
     present = _present(state, application_id)
@@ -171,6 +184,7 @@ def _import(state: Application | None, command: ImportApplication) -> list[Appli
         "executable": read.executable,
         "definition": read.document,
         "digest": read.digest,
+        "order": read.order,
     }
     return [ApplicationUpdated(application_id=application_id, **changes(present, wanted))]
 

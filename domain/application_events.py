@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
+
 from domain.event import UNSET, Event, Unset
 
 
@@ -16,7 +18,10 @@ class ApplicationEvent(Event, frozen=True, kw_only=True):
 
 
 class ApplicationImported(ApplicationEvent, frozen=True, kw_only=True):
-    """A definition was imported for the first time. ``definition`` is the JSON document as imported."""
+    """A definition was imported for the first time. ``definition`` is the JSON document as imported.
+
+    ``order`` is the order of its members (:mod:`domain.member_order`).
+    """
 
     uuid: str
     name: str
@@ -24,6 +29,7 @@ class ApplicationImported(ApplicationEvent, frozen=True, kw_only=True):
     executable: str
     definition: dict[str, Any]
     digest: str
+    order: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
     enabled: bool = True
     max_parallel: int | None = None
     paused: bool = False
@@ -38,6 +44,7 @@ class ApplicationUpdated(ApplicationEvent, frozen=True, kw_only=True):
     executable: str | Unset = UNSET
     definition: dict[str, Any] | Unset = UNSET
     digest: str | Unset = UNSET
+    order: dict[str, list[str]] | Unset = UNSET
     enabled: bool | Unset = UNSET
     max_parallel: int | Unset | None = UNSET
     paused: bool | Unset = UNSET

@@ -16,15 +16,17 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import msgspec
 
 from domain import checks, json_text
 from domain.definition_format import DEFINITION
-from domain.findings import DocumentError, Finding, Findings
+from domain.field_values import WIDGETS, FieldsError, kind_of, problem
+from domain.findings import DocumentError, Finding, Findings, child
 from domain.localized import localized
+from domain.member_order import order_of
 from domain.shapes import entries, is_object
 
 LARGEST = 10_000_000
@@ -33,7 +35,6 @@ LARGEST = 10_000_000
 NAMESPACE = uuid.UUID("5f2f6b4c-6a0e-5c53-9b1c-6f0f5f6ad7a1")
 """Namespace of the UUIDs of definitions that have none."""
 
-_SECRET_TYPES = frozenset({"password", "secret", "token", "hidden"})
 _GIVEN_UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
@@ -63,6 +64,11 @@ class Definition(msgspec.Struct, frozen=True):
     executable: str
     warnings: tuple[Finding, ...]
 
+    @property
+    def order(self) -> dict[str, list[str]]:
+        """Order of the members of its objects, for stores that do not keep it."""
+        return order_of(self.document)
+
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """A setting that an application takes from its environment.
@@ -73,25 +79,49 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         Name of the environment variable.
     type : str
         Type as the definition has it; ``string`` if it has none.
+    kind : str
+        What the type is read as (:mod:`domain.field_values`).
     default : str or None
         Value when nobody gives one; None if there is none.
     secret : bool
         Whether its values are to be hidden.
     options : dict[str, str]
         Labels by value, where a value is to be chosen.
-    description, hint : Any
+    least, most : float or None
+        Bounds of a number.
+    condition : dict[str, tuple[str, ...]]
+        The setting matters only while each of these variables has one of these values.
+    label, description, hint : Any
         Texts, plain or by language (``domain.localized``).
     """
 
     name: str
     type: str = "string"
+    kind: str = "string"
     required: bool = False
     default: str | None = None
     secret: bool = False
     category: str = "Other"
     options: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    least: float | None = None
+    most: float | None = None
+    condition: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict[str, tuple[str, ...]])
+    label: Any = None
     description: Any = None
     hint: Any = None
+
+    @property
+    def widget(self) -> str:
+        """The control of a form that asks for it."""
+        return WIDGETS[self.kind]
+
+    def problem(self, value: str) -> str | None:
+        """Return what is wrong with a value, None if it fits."""
+        return problem(self.kind, value, self.options, (self.least, self.most))
+
+    def matters(self, values: Mapping[str, str]) -> bool:
+        """Tell whether the setting matters, with these values of the others."""
+        return all(values.get(name, "") in wanted for name, wanted in self.condition.items())
 
 
 def read(source: bytes | str | Mapping[str, Any]) -> Definition:
@@ -109,7 +139,7 @@ def read(source: bytes | str | Mapping[str, Any]) -> Definition:
     """
     findings = Findings()
     if isinstance(source, Mapping):
-        document: object = dict(source)
+        document: object = json_text.plain(dict(source))
         json_text.check_storable(document, findings)
         if not findings.errors and len(_canonical(document)) > LARGEST:
             findings.error("", "too_large", f"it has more than {LARGEST} bytes.")
@@ -134,6 +164,51 @@ def fields(document: Mapping[str, Any]) -> dict[str, Field]:
     '5'
     """
     return {name: _field(name, entry) for name, entry in entries(document.get("environment")).items()}
+
+
+def check_values(document: Mapping[str, Any], values: Mapping[str, str], only: Iterable[str] | None = None) -> None:
+    """Refuse values that do not fit the fields of a definition; variables that it does not name pass.
+
+    Parameters
+    ----------
+    document : Mapping[str, Any]
+        The definition.
+    values : Mapping[str, str]
+        Values by variable.
+    only : Iterable[str] or None
+        Look at these variables alone.
+
+    Raises
+    ------
+    FieldsError
+        It says of each variable what is wrong.
+    """
+    wrong = problems(document, values)
+    if only is not None:
+        wrong = {name: wrong[name] for name in only if name in wrong}
+    if wrong:
+        raise FieldsError(wrong)
+
+
+def problems(document: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong with values, by variable.
+
+    Examples
+    --------
+    >>> problems({"environment": {"LIMIT": {"type": "integer", "max": 9}}}, {"LIMIT": "10", "OTHER": "x"})
+    {'LIMIT': 'expected at most 9.'}
+    """
+    found = {name: field.problem(values[name]) for name, field in fields(document).items() if name in values}
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def missing(document: Mapping[str, Any], values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables that an application requires and that neither values nor defaults fill."""
+    named = fields(document)
+    whole = {name: field.default for name, field in named.items() if field.default} | dict(values)
+    return tuple(
+        name for name, field in named.items() if field.required and not whole.get(name) and field.matters(whole)
+    )
 
 
 def as_text(value: object) -> str:
@@ -175,6 +250,10 @@ def _definition(document: dict[str, Any], findings: Findings) -> Definition:
     version = as_text(document.get("version")).strip()
     if len(version) > 64:
         findings.error("/version", "too_long", "the version has more than 64 characters.")
+    for field in fields(document).values():
+        if field.default and (reason := field.problem(field.default)):
+            place = child(child("/environment", field.name), "defval")
+            findings.warn(place, "default_form", f"the default does not fit the type: {reason}")
     return Definition(
         document=document,
         digest=digest(document),
@@ -200,17 +279,40 @@ def _uuid(document: dict[str, Any], name: str, executable: str, findings: Findin
 def _field(name: str, entry: dict[str, Any]) -> Field:
     kind = as_text(entry.get("type")) or "string"
     default = entry.get("defval")
+    known = kind_of(kind)
     return Field(
         name=name,
         type=kind,
-        required=as_text(entry.get("required")).lower() in ("true", "1", "yes"),
+        kind=known,
+        required=_true(entry.get("required")),
         default=None if default is None else as_text(default),
-        secret=kind in _SECRET_TYPES,
+        secret=known == "password" or _true(entry.get("secret")),
         category=as_text(entry.get("category")) or "Other",
         options=_options(entry.get("options")),
+        least=_bound(entry.get("min")),
+        most=_bound(entry.get("max")),
+        condition=_condition(entry.get("condition")),
+        label=entry.get("name"),
         description=entry.get("description"),
         hint=entry.get("hint"),
     )
+
+
+def _true(value: object) -> bool:
+    return as_text(value).lower() in ("true", "1", "yes")
+
+
+def _bound(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _condition(value: object) -> dict[str, tuple[str, ...]]:
+    if not is_object(value):
+        return {}
+    return {
+        name: tuple(as_text(one) for one in cast("list[object]", wanted if isinstance(wanted, list) else [wanted]))
+        for name, wanted in value.items()
+    }
 
 
 def _options(value: object) -> dict[str, str]:

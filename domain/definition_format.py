@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from domain.checks import is_variable
-from domain.findings import Findings, child
+from domain.field_values import kind_of
+from domain.findings import Finding, Findings, child
 from domain.shapes import (
     Check,
     Record,
@@ -17,6 +18,7 @@ from domain.shapes import (
     boolean,
     is_list,
     is_object,
+    kind,
     like,
     listing,
     localized_text,
@@ -36,8 +38,10 @@ TYPES = ("string", "file-path", "email", "url", "integer", "float", "bool", "pas
 CATEGORIES = ("API", "Database", "Behavior", "Security", "Other")
 SEVERITIES = ("success", "info", "warning", "error", "critical")
 
+_TYPE = one_of(*TYPES)
 _FORMATS = one_of("file", "json", "text", "url", "custom")
-_URI = like(r"[A-Za-z][A-Za-z0-9+.-]*:.+", "https://example.org/")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:.+", re.DOTALL)
+_ADDRESS = like(r"[A-Za-z][A-Za-z0-9+.-]*:.+", "https://example.org/")
 _LABEL = like(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", "my-release", strict=True)
 _CHART = like(r"oci://.+|[a-zA-Z0-9._-]+/[a-zA-Z0-9._-]+|(\./|\.\./|/).+", "oci://registry/chart", strict=True)
 _VARIABLE = re.compile(r"[A-Z0-9_]+")
@@ -49,15 +53,67 @@ def options(findings: Findings, pointer: str, value: object) -> None:
         wrong_kind(findings, pointer, value, "a list or an object")
 
 
+def field_type(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for a type of the format; another one is read as the one of these that comes next to it."""
+    _TYPE(findings, pointer, value)
+    if isinstance(value, str) and value not in TYPES:
+        findings.warnings[-1] = Finding(
+            pointer, "type_unknown", f"“{value[:80]}” is none of {', '.join(TYPES)}; it is read as {kind_of(value)}."
+        )
+
+
+def condition(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for values of other variables on which a field depends."""
+    if not is_object(value):
+        findings.warn(pointer, "not_a_condition", "expected an object of values by variable; it is not used.")
+
+
+def bound(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for a bound of a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        findings.warn(pointer, "not_a_number", f"expected a number, found {kind(value)}; it is not used.")
+
+
+def inside(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for a path, or a pattern of paths, below a folder; nothing is looked for outside."""
+    strict_text(findings, pointer, value)
+    if isinstance(value, str):
+        _below(findings, pointer, value)
+        if value.startswith(("/", "^/")):
+            findings.warn(pointer, "outside", "the path begins at the root; files are looked for in the folder alone.")
+
+
+def image(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for an image: an address, the data itself, or a file beside the definition."""
+    text(findings, pointer, value)
+    if isinstance(value, str) and not _URI.match(value):
+        _below(findings, pointer, value)
+
+
+def program(findings: Findings, pointer: str, value: object) -> None:
+    """Ask for what is started: a name, or a path from the root."""
+    strict_text(findings, pointer, value)
+    if isinstance(value, str):
+        _below(findings, pointer, value)
+
+
+def _below(findings: Findings, pointer: str, path: str) -> None:
+    if ".." in path.replace("\\.", ".").lstrip("^").split("/"):
+        findings.error(pointer, "leaves_folder", "the path leads out of its folder by “..”.")
+
+
 FIELD = Record(
     {
-        "type": one_of(*TYPES),
+        "type": field_type,
         "category": one_of(*CATEGORIES),
         "description": localized_text,
         "hint": localized_text,
         "defval": anything,
         "required": boolean,
         "options": options,
+        "min": bound,
+        "max": bound,
+        "condition": condition,
     },
     wanted=("type",),
 )
@@ -106,7 +162,7 @@ EXIT_CODE = Record(
     extra=False,
 )
 ARTIFACT = Record(
-    {"name": localized_text, "path": strict_text, "type": text, "description": localized_text},
+    {"name": localized_text, "path": inside, "type": text, "description": localized_text},
     required=("path",),
     wanted=("name", "type"),
     extra=False,
@@ -135,7 +191,7 @@ _HELM = Record(
         "releaseName": _LABEL,
         "namespace": _LABEL,
         "chart": _CHART,
-        "valuesFiles": listing(strict_text),
+        "valuesFiles": listing(inside),
         "set": mapping(r".+", text),
         "upgradeInstall": boolean,
         "timeoutSeconds": whole(1, 3600),
@@ -167,8 +223,8 @@ KUBERNETES = Record(
     extra=False,
 )
 _MEMBERS: dict[str, Check] = {
-    "$schema": _URI,
-    "image": text,
+    "$schema": _ADDRESS,
+    "image": image,
     "title": localized_text,
     "name": localized_text,
     "description": localized_text,
@@ -176,12 +232,12 @@ _MEMBERS: dict[str, Check] = {
     "license": text,
     "category": text,
     "tags": words,
-    "homepage": _URI,
+    "homepage": _ADDRESS,
     "uuid": like(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "775ed801-2489-4981-bc14-d8a01cba1938"),
     "version": like(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){0,3}", "1.2.3"),
     "schemaVersion": text,
     "ociimage": like(r"[\w./:-]+(:[\w.-]+)?", "docker.io/example/application:1.2.3"),
-    "executable": strict_text,
+    "executable": program,
     "cmdparamsTemplate": text,
     "environment": environment,
     "artifacts": listing(ARTIFACT),

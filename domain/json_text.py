@@ -50,7 +50,7 @@ def parse(source: bytes | str, what: str, *, largest: int, findings: Findings) -
         return found
 
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant, parse_float=_float)
     except json.JSONDecodeError as error:
         raise _not_json(what, text, error) from None
     except RecursionError:
@@ -61,6 +61,21 @@ def parse(source: bytes | str, what: str, *, largest: int, findings: Findings) -
     if findings.errors:
         raise DocumentError(what, findings.errors)
     return value
+
+
+def plain(value: Any) -> Any:
+    """Return a JSON value with its numbers as they come back from a store that keeps them in decimal digits.
+
+    Examples
+    --------
+    >>> plain([1e17, -0.0, 1.5, 1e300])
+    [100000000000000000, 0.0, 1.5, 1e+300]
+    """
+    if isinstance(value, dict):
+        return {name: plain(member) for name, member in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [plain(member) for member in cast("list[Any]", value)]
+    return _number(value) if isinstance(value, float) else value
 
 
 def check_storable(value: object, findings: Findings, pointer: str = "", depth: int = 0) -> None:
@@ -109,6 +124,17 @@ def _not_json(what: str, text: str, error: json.JSONDecodeError) -> DocumentErro
         reason = "a text is not closed on its line: a double quote is missing, or the line break should be \\n"
     finding = Finding("", "not_json", f"line {line}, column {column}: it is no JSON, {reason}.")
     return DocumentError(what, [finding], line=line, column=column, code=f"{what}_not_json")
+
+
+def _float(text: str) -> float | int:
+    return _number(float(text))
+
+
+def _number(value: float) -> float | int:
+    if value == 0:
+        return 0.0
+    # Shorter ones keep their “.0” in decimal digits.
+    return int(value) if 1e16 <= abs(value) < _LARGEST and value.is_integer() else value
 
 
 def _no_constant(name: str) -> object:

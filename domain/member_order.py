@@ -1,0 +1,72 @@
+"""The order in which the members of a document stand, for stores that do not keep it.
+
+PostgreSQL's ``jsonb`` sorts the members of an object by length and name. Fields of a form and choices of a list are
+meant in the order in which their author wrote them, so it is kept beside the document: of each object that would come
+back in another order, its names.
+
+Examples
+--------
+>>> kept = order_of({"name": "Probe", "environment": {"UNTIL": {}, "FROM": {}}})
+>>> kept
+{'/environment': ['UNTIL', 'FROM']}
+>>> in_order({"name": "Probe", "environment": {"FROM": {}, "UNTIL": {}}}, kept)
+{'name': 'Probe', 'environment': {'UNTIL': {}, 'FROM': {}}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from domain.findings import child
+
+Order = Mapping[str, Sequence[str]]
+"""Names of the members of objects by the JSON pointer of the object."""
+
+_EXACT = 2**63
+
+
+def order_of(document: object) -> dict[str, list[str]]:
+    """Return the order of members that a document has, where it matters."""
+    found: dict[str, list[str]] = {}
+    _collect(document, "", found)
+    return found
+
+
+def in_order(document: Any, order: Order) -> Any:
+    """Return a document with its members in an order; those that the order does not name come last.
+
+    Whole numbers that no ``bigint`` holds are read as the floating point numbers that they were written as.
+    """
+    return _arranged(document, "", order)
+
+
+def _collect(value: object, pointer: str, found: dict[str, list[str]]) -> None:
+    if isinstance(value, Mapping):
+        members = cast("Mapping[str, object]", value)
+        names = list(members)
+        if names != sorted(names, key=_jsonb):
+            found[pointer] = names
+        for name, member in members.items():
+            _collect(member, child(pointer, name), found)
+    elif isinstance(value, list):
+        for index, member in enumerate(cast("list[object]", value)):
+            _collect(member, child(pointer, index), found)
+
+
+def _jsonb(name: str) -> tuple[int, bytes]:
+    encoded = name.encode()
+    return len(encoded), encoded
+
+
+def _arranged(value: Any, pointer: str, order: Order) -> Any:
+    if isinstance(value, Mapping):
+        members = cast("Mapping[str, Any]", value)
+        names = dict.fromkeys([*(name for name in order.get(pointer, ()) if name in members), *members])
+        return {name: _arranged(members[name], child(pointer, name), order) for name in names}
+    if isinstance(value, list):
+        listed = cast("list[Any]", value)
+        return [_arranged(member, child(pointer, index), order) for index, member in enumerate(listed)]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT:
+        return float(value)
+    return value

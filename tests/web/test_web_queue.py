@@ -200,3 +200,22 @@ async def test_the_queue_is_live(no_beat: None, installation: Installation, serv
         )  # fmt: skip
         while "Renamed" not in seen["rows"]:
             seen |= (await events.next("parts"))[1]
+
+
+async def test_the_page_of_a_job_that_waits_says_why_and_what_is_before_it(
+    installation: Installation, served: Served
+) -> None:
+    company, application, template = await small_world(installation)
+    sign_of_life(installation.database, "executor", detail=EXECUTOR)
+    first, second = [await installation.schedule(company, application, template, labels=["gpu"]) for _ in range(2)]
+    await installation.project()
+    async with served.client() as client:
+        page = (await client.get(f"/job/{second}")).text
+        assert "1 job of its company is before it." in page
+        assert "no executor has the labels gpu" in page
+        waits = (await client.get(f"/job/{second}.json")).json()["waits"]
+        assert (waits["place"], waits["reason"]["code"], waits["reason"]["labels"]) == (2, "no_label", ["gpu"])
+        assert (await client.get(f"/job/{first}.json")).json()["waits"]["place"] == 1
+        await installation.start(first, company, template)
+        await installation.project()
+        assert (await client.get(f"/job/{first}.json")).json()["waits"] is None

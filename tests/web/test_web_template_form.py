@@ -302,9 +302,9 @@ async def test_a_job_runs_again_with_its_values_or_with_others(installation: Ins
         }  # fmt: skip
         second = await sent(installation, client, path, plain)
         assert second.headers["location"] == first.headers["location"], "a second click does nothing"
-        wish = {"env.PROBE_HOST": "", "env.PROBE_PORT": "1", "extra_name.1": ""}
+        wish = {"env.PROBE_HOST": "", "env.PROBE_PORT": "1", "extra_name.1": "", "extra_name.2": "EMPTY"}
         third = await sent(installation, client, path, {**form, **wish})
-        assert await values(third.headers["location"]) == {"PROBE_PASSWORD": "geheim", "PROBE_PORT": "1"}
+        assert await values(third.headers["location"]) == {"PROBE_PASSWORD": "geheim", "PROBE_PORT": "1", "EMPTY": ""}
         waiting = first.headers["location"].rpartition("/")[2]
         answer = await client.post(f"/job/{waiting}/again?lang=cs", data=plain, headers={"accept": "text/html"})
         assert answer.status_code == 409
@@ -324,3 +324,20 @@ async def test_a_template_whose_jobs_run_one_at_a_time_says_so(
             page = (await client.get(path)).text
             assert ("Jobs of this run template run one at a time" in page) is told
             assert (f'href="/multiflexi/job/{job}">#{job}</a>.' in page) is told
+
+
+async def test_the_page_of_a_template_tells_its_settings_and_next_runs(
+    installation: Installation, served: Served
+) -> None:
+    due = datetime(2031, 3, 29, 23, 0, tzinfo=UTC)
+    _, _, template = await world(
+        installation, interval="c", cron="30 2 * * *", next_due=datetime(2031, 3, 30, 1, 0, tzinfo=UTC),
+        deadline_offset="+3h", labels=["bank"], limits={"memory": 2**29}, missed_policy="all", start_at=due,
+    )  # fmt: skip
+    async with served.client() as client:
+        data = (await client.get(f"/run-template/{template}.json")).json()
+        assert [each["due"] for each in data["next_runs"][:2]] == ["2031-03-30T01:00:00Z", "2031-03-31T00:30:00Z"]
+        assert data["settings"]["labels"] == ["bank"]
+        page = (await client.get(f"/run-template/{template}")).text
+        for text in ("the clock goes from 02:00 to 03:00", "+3h", "512 MiB", "make up for all, at most 10"):
+            assert text in page, text

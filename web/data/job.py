@@ -15,8 +15,10 @@ from eventstore.store import EventStore
 from projections.queries import query as shared
 from web.database import Connection
 from web import masking, times, words
+from web.data import queue
 from web.data.artifacts import ArtifactShown
 from web.data.job_row import JobRow, row
+from web.data.queue import Waiting
 from web.errors import N_, NotFoundError
 from web.queries import query
 from web.view import View
@@ -60,8 +62,8 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
         What the exit code means, in the viewer's language.
     queue_seconds : float or None
         How long it waited, from the moment at which it might start.
-    ahead : int or None
-        How many jobs are before it in the queue, while it waits.
+    waits : Waiting or None
+        Why it waits and in which place, while it does.
     command : list[str]
         Command line, secrets masked.
     environment : dict[str, str]
@@ -81,7 +83,7 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
     signal: int | None
     reason: str | None
     queue_seconds: float | None
-    ahead: int | None
+    waits: Waiting | None
     executor_id: str | None
     host: str | None
     pid: int | None
@@ -142,7 +144,7 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
     written = await connection.fetch(query("job.output"), job_id)
     shown = row(record)
     origin = await connection.fetchrow(shared("job.origin"), job_id)
-    waiting = await connection.fetchval(query("job.ahead"), job_id) if shown.state == "queued" else None
+    waits = await queue.one(connection, job_id, shown.company_id) if shown.state == "queued" else None
     earliest = max((moment for moment in (shown.scheduled_at, shown.not_before) if moment), default=None)
     return JobShown(
         job=shown,
@@ -152,7 +154,7 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
         signal=record["signal"],
         reason=record["reason"],
         queue_seconds=times.seconds_between(earliest, shown.began),
-        ahead=waiting,
+        waits=waits,
         executor_id=record["executor_id"],
         host=record["host"],
         pid=record["pid"],

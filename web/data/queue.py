@@ -125,7 +125,7 @@ async def load(connection: Connection, view: View) -> tuple[Queue, Choice]:
     choice = await company_choice(connection, view)
     figures = await connection.fetchrow(shared("queue.figures"), company)
     assert figures is not None
-    found = await connection.fetch(query("queue.waiting"), company, PAGE + 1, skip)
+    found = await connection.fetch(query("queue.waiting"), company, PAGE + 1, skip, None)
     offers = await offers_of(connection)
     queue = Queue(
         figures=Figures(**{name: figures[name] for name in Figures.__struct_fields__}),
@@ -138,6 +138,12 @@ async def load(connection: Connection, view: View) -> tuple[Queue, Choice]:
         more=skip + PAGE if len(found) > PAGE else None,
     )
     return queue, choice
+
+
+async def one(connection: Connection, job_id: int, company_id: int) -> Waiting | None:
+    """Read why a job waits, and in which place; None if it does not wait."""
+    record = await connection.fetchrow(query("queue.waiting"), company_id, 1, 0, job_id)
+    return None if record is None else waiting(record, await offers_of(connection))
 
 
 async def offers_of(connection: Connection) -> list[Offer]:

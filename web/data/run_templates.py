@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -14,6 +15,7 @@ from web.data import pauses
 from web.data.company_choice import Choice, company_choice
 from web.data.job import secret_names
 from web.data.job_row import JobRow, rows
+from web.data.preview import Run
 from web.data.pauses import Pause
 from web.data.tasks import TaskRow, newest
 from web.data.template_changes import Change
@@ -23,6 +25,26 @@ from web.view import NOT_A_NUMBER, View
 
 PAGE = 50
 RECENT = 10
+SETTINGS = (
+    "start_at",
+    "end_at",
+    "delay",
+    "jitter",
+    "missed_policy",
+    "missed_limit",
+    "overlap_policy",
+    "max_parallel",
+    "priority",
+    "deadline_offset",
+    "allow_late",
+    "max_attempts",
+    "retry_backoff",
+    "retry_min_gap",
+    "when_lost",
+    "executor",
+    "run_as",
+)
+"""Fields of a run template that its page shows under its settings."""
 
 
 class TemplateRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +90,6 @@ class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
 
     template: TemplateRow
     uuid: str | None
-    delay: int
-    max_attempts: int
-    retry_backoff: str | None
-    deadline_offset: str | None
     environment: dict[str, str]
     recent: list[JobRow]
     tasks: list[TaskRow]
@@ -84,6 +102,8 @@ class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
     running: list[int]
     stream_version: int
     secret: list[str]
+    settings: dict[str, Any]
+    next_runs: list[Run] = []
     changes: list[Change] = []
 
 
@@ -123,10 +143,6 @@ async def load(connection: Connection, template_id: int) -> TemplateShown:
     return TemplateShown(
         template=_row(record),
         uuid=record["uuid"],
-        delay=record["delay"] or 0,
-        max_attempts=record["max_attempts"] or 1,
-        retry_backoff=record["retry_backoff"],
-        deadline_offset=record["deadline_offset"],
         environment=masking.masked(
             msgspec.json.decode(record["environment"] or "{}"), secret_names(definition or {})
         ),
@@ -141,6 +157,8 @@ async def load(connection: Connection, template_id: int) -> TemplateShown:
         waiting=sum(1 for each in busy if each["state"] == "queued"),
         running=[each["job_id"] for each in busy if each["state"] == "running"],
         stream_version=record["stream_version"],
+        settings={name: record[name] for name in SETTINGS if record[name] is not None}
+        | {"labels": msgspec.json.decode(record["labels"]), "limits": msgspec.json.decode(record["limits"])},
         secret=sorted(secret_names(definition or {})),
         inactive_reason=(await pauses.subject(connection, pauses.TEMPLATE, template_id)).reason,
         created_at=record["DatCreate"],

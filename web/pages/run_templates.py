@@ -9,12 +9,15 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
-from web.data import run_templates, template_changes
+from web.data import preview, run_templates, template_changes
 from web.data.run_templates import TemplateList, TemplateShown
 from web.errors import N_, NotFoundError
 from web.rendering import page
 from web.site import Site
 from web.view import View, identifier
+
+NEXT = 5
+"""Runs to come that are listed."""
 
 
 @get("/run-templates")
@@ -42,7 +45,7 @@ async def show(
     async with site.database.reading(view.companies) as connection:
         shown = await run_templates.load(connection, template_id)
     changes = await template_changes.load(site.database.store, template_id, shown.stream_version, set(shown.secret))
-    shown = msgspec.structs.replace(shown, changes=changes)
+    shown = msgspec.structs.replace(shown, changes=changes, next_runs=_next_runs(site, view, shown))
     if name.endswith(".json"):
         return Response(shown)
     html = site.renderer.render(
@@ -55,6 +58,18 @@ async def show(
         saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) < 10 else None,
     )
     return page(html)
+
+
+def _next_runs(site: Site, view: View, shown: TemplateShown) -> list[preview.Run]:
+    template, settings = shown.template, shown.settings
+    if not template.active or template.next_due is None:
+        return []
+    zone = template.time_zone or "UTC"
+    begin = template.next_due - preview.BEFORE
+    translate = site.renderer.translate(view)
+    return preview.runs(
+        template.interval, template.cron, zone, begin, translate, end_at=settings.get("end_at"), count=NEXT
+    )
 
 
 def identifier_of(name: str) -> int:

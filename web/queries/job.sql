@@ -6,14 +6,6 @@ SELECT o.channel, o.chunks, o.bytes, o.dropped FROM job_output o WHERE o.job_id 
 -- Version of the output stream of a job, as it is now; NULL if it has none. $1: name of the stream.
 SELECT s.version FROM streams s WHERE s.stream = $1
 
--- name: ahead
--- How many jobs wait that will be taken before this one. $1: job id.
-SELECT count(*)
-  FROM job_queue me
-  JOIN job_queue other ON other.state = 'queued' AND other.job_id <> me.job_id
-   AND (-other.priority, other.not_before, other.job_id) < (-me.priority, me.not_before, me.job_id)
- WHERE me.job_id = $1::integer AND me.state = 'queued'
-
 -- name: open
 -- A job that waits or runs, from what appends themselves keep up to date; columns as those of the shared query job.find.
 -- For the moment in which the history does not know it yet. $1: id.

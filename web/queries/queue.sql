@@ -1,6 +1,6 @@
 -- name: waiting
 -- Jobs that wait, with their place among those of their company and why they wait, as choose_jobs() decides; what executors
--- there are is not looked at. Those that may start come first. $1: company or NULL, $2: at most, $3: skip.
+-- there are is not looked at. Those that may start come first. $1: company or NULL, $2: at most, $3: skip, $4: only this job or NULL.
 WITH running AS (
     SELECT q.company_id, q.run_template_id, q.app_id FROM job_queue q WHERE q.state = 'running'
 ), of_company AS (
@@ -14,7 +14,8 @@ WITH running AS (
            row_number() OVER (PARTITION BY q.company_id, q.not_before > now() ORDER BY q.priority DESC, q.not_before, q.job_id) AS place
       FROM job_queue q WHERE q.state = 'queued' AND ($1::integer IS NULL OR q.company_id = $1)
 ), page AS (
-    SELECT * FROM queue q ORDER BY q.later, CASE WHEN q.later THEN q.not_before END, q.place, q.company_id
+    SELECT * FROM queue q WHERE $4::integer IS NULL OR q.job_id = $4
+     ORDER BY q.later, CASE WHEN q.later THEN q.not_before END, q.place, q.company_id
      LIMIT $2::integer OFFSET $3::integer
 )
 SELECT q.job_id AS id, q.company_id, c.name AS company_name, q.run_template_id, t.name AS run_template_name, q.app_id AS application_id,

@@ -7,14 +7,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from cli import whom
 from cli.output import Output
 from cli.quiet_log import configure_log
 from cli.reading import Reader
-from commands.actor import SYSTEM
+from commands.actor import SYSTEM, Actor
 from commands.preparing import Outcome
 from commands.shell import Shell
 from commands.wait import wait_for
 from domain.command import Command
+from eventstore.company_view import CompanyPool
 from eventstore.settings import load
 from eventstore.store import EventStore
 from projections.errors import ProjectionLagError
@@ -42,10 +44,13 @@ class Acting:
     def __init__(self, store: EventStore) -> None:
         self.store = store
         self.shell = Shell(store)
-        self.reader = Reader(store.pool, store.settings)
+        companies = whom.COMPANIES.get()
+        pool = store.pool if companies == "*" else CompanyPool(store.pool, companies)
+        self.reader = Reader(pool, store.settings, store.keyring)
+        self.actor: Actor = whom.ACTOR.get() or SYSTEM
 
     async def execute(self, command: Command, key: str | None = None) -> Outcome:
-        """Execute a command as the system.
+        """Execute a command as whom the command line acts for.
 
         Parameters
         ----------
@@ -59,7 +64,7 @@ class Acting:
         DomainError
             It is refused.
         """
-        return await self.shell.execute(command, SYSTEM, key=key, source=SOURCE)
+        return await self.shell.execute(command, self.actor, key=key, source=SOURCE)
 
     async def shown_in_history(self, outcome: Outcome) -> None:
         """Wait until the history of jobs shows what a command did, but not for long, and not if nothing writes it."""

@@ -58,6 +58,16 @@ COMMANDS = {
     "queue:overview": Entry("queue.show_overview", "Show figures of the queue."),
     "queue:truncate": Entry("queue_changes.truncate_queue", "Cancel all jobs that wait."),
     "replay": Entry("replay.replay_log", "Build read models as they stood at a moment."),
+    "user-company:assign": Entry("user_changes.assign_user", "Give a user access to a company."),
+    "user-company:list": Entry("user.list_members", "List who has access to which company."),
+    "user-company:unassign": Entry("user_changes.unassign_user", "Take a user's access to a company away."),
+    "user-role:list": Entry("user.list_roles", "List the system roles of a user."),
+    "user-role:set": Entry("user_changes.set_roles", "Set the system roles of a user."),
+    "user:create": Entry("user_changes.create_user", "Create a user."),
+    "user:delete": Entry("user_changes.delete_user", "Remove a user."),
+    "user:get": Entry("user.get_user", "Show a user."),
+    "user:list": Entry("user.list_users", "List the users."),
+    "user:update": Entry("user_changes.update_user", "Change a user."),
     "run-template:activate": Entry(
         "run_template_changes.activate_run_template", "Let a run template be due again, from now on."
     ),

@@ -14,12 +14,14 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import click
 
+from cli import whom
 from cli.environment import SettingsFile, read_environment
 from cli.output import Output
 from cli.values import FIELDS, ID, ORDER, Count
@@ -126,6 +128,7 @@ def common(*, pairs: bool = False) -> list[click.Parameter]:
         option("verbose", "-v", count=True, help="Say more; create and update answer the whole record."),
         flag("no-ansi", help="No colours."),
         flag("no-interaction", "-n", hidden=True),
+        click.Option(["--as", "acting_as"], metavar="LOGIN", help="Act as this user, with what the user may do."),
         option(
             "environment",
             "-e",
@@ -160,9 +163,14 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
             )
             values.pop("no_interaction")
             more = values.pop("environment")
+            login, token = values.pop("acting_as"), os.environ.get(whom.TOKEN_VARIABLE)
             if pairs:
                 values["env"] = (*values["env"], *more)
+            whom.ACTOR.set(None)
+            whom.COMPANIES.set("*")
             try:
+                if login or token:
+                    import_module("cli.identity").admit(click.get_current_context().command.name, login, token)
                 answer = action(output, Options(**values))
                 code = asyncio.run(answer) if inspect.iscoroutine(answer) else answer
             except KeyboardInterrupt:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from cli import whom
 from cli.output import Row, Rows, Zone
 from domain.event import Erased
+from eventstore.company_view import CompanyPool
 from eventstore.connection import check_log, connect
 from eventstore.keyring import Keyring
 from eventstore.settings import Settings, load
@@ -26,15 +28,17 @@ class Reader:
     Parameters
     ----------
     pool : asyncpg.Pool
-        At most one connection.
+        At most one connection; it shows what those may see for whom the command line acts.
     settings : Settings
         Where the database is, and the master key.
+    keyring : Keyring or None
+        Opens personal fields, if one is open already.
     """
 
-    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
+    def __init__(self, pool: asyncpg.Pool | CompanyPool, settings: Settings, keyring: Keyring | None = None) -> None:
         self.pool = pool
         self.settings = settings
-        self._keyring: Keyring | None = None
+        self._keyring = keyring
 
     async def rows(self, name: str, *arguments: object) -> Rows:
         """Return what a named query answers, JSON decoded."""
@@ -70,14 +74,25 @@ class Reader:
         sealed = [place for place in places if is_envelope(place[0].get(place[1]))]
         if not sealed:
             return
-        if self._keyring is None:
-            self._keyring = Keyring(self.pool, self.settings.master_key)
-            await self._keyring.open()
-        clear: list[str | Erased | None] = await self._keyring.reveal(
+        keyring = await self.keyring()
+        clear: list[str | Erased | None] = await keyring.reveal(
             [(document[field], f"{stream}|{field}") for document, field, stream in sealed]
         )
         for (document, field, _), text in zip(sealed, clear, strict=True):
             document[field] = text
+
+    async def keyring(self) -> Keyring:
+        """Return what opens personal fields.
+
+        Raises
+        ------
+        MasterKeyError
+            There is no master key, or another one.
+        """
+        if self._keyring is None:
+            self._keyring = Keyring(cast("asyncpg.Pool", self.pool), self.settings.master_key)
+            await self._keyring.open()
+        return self._keyring
 
     async def zones(self, rows: Iterable[Row], key: str = "company_id") -> Zone:
         """Return what tells the time zone of the company that a row belongs to."""
@@ -109,8 +124,13 @@ async def rows_of(
 
 
 @asynccontextmanager
-async def reading() -> AsyncIterator[Reader]:
-    """Open the read models of the database that the settings name.
+async def reading(*, whole: bool = False) -> AsyncIterator[Reader]:
+    """Open the read models of the database that the settings name, as those see them for whom the command line acts.
+
+    Parameters
+    ----------
+    whole : bool
+        Everything is seen; the caller keeps to ``whom.COMPANIES``.
 
     Raises
     ------
@@ -118,9 +138,10 @@ async def reading() -> AsyncIterator[Reader]:
         The database is down, has no schema, or was restored and not adopted.
     """
     settings = load()
+    companies = "*" if whole else whom.COMPANIES.get()
 
     async def opened(*_arguments: object, **_options: object) -> asyncpg.Connection:
-        return await connect(settings.database_url, "app", "*", "multiflexi-cli")
+        return await connect(settings.database_url, "app", companies, "multiflexi-cli")
 
     async def checked(connection: asyncpg.Connection) -> None:
         await check_log(connection)

@@ -7,6 +7,7 @@ from commands.preparing import TEMPLATE_OWNER, Desk, Prepared, filled, fresh_id
 from domain.company import ChangeCompany, CreateCompany, RemoveCompany, code_from_name, warnings
 from domain.errors import StateError, TakenError
 from domain.event import UNSET
+from domain.membership import GrantMembership
 from domain.run_template import RemoveRunTemplate, RescheduleRunTemplate
 
 
@@ -17,6 +18,7 @@ async def prepare_create(desk: Desk, command: CreateCompany) -> Prepared:
     return Prepared(
         command=filled(command, company_id=company_id, uuid=desk.new_uuid()),
         fresh=True,
+        consequences=_founder(desk, company_id),
         warnings=tuple(warnings(command)),
     )
 
@@ -46,6 +48,14 @@ async def prepare_remove(desk: Desk, command: RemoveCompany) -> Prepared:
         )
     gone = tuple(RemoveRunTemplate(run_template_id=one) for one in templates)
     return Prepared(command=command, consequences=gone, last=True, again_when_taken=(TEMPLATE_OWNER,))
+
+
+def _founder(desk: Desk, company_id: int) -> tuple[GrantMembership, ...]:
+    """Return what lets a user into the company that they set up."""
+    user_id = desk.actor.user_id
+    if user_id is None or desk.actor.companies == "*":
+        return ()
+    return (GrantMembership(user_id=user_id, company_id=company_id, role="admin", founding=True),)
 
 
 async def _check_code(desk: Desk, code: str, company_id: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from domain.errors import DomainError, TakenError
+from domain.errors import DomainError, ForbiddenError, TakenError
 from domain.event import Event
 from eventstore.errors import UniqueError
 
@@ -21,6 +21,28 @@ class KeyReusedError(DomainError):
         )
 
 
+class DeniedError(ForbiddenError):
+    """The actor has not the permission for what they wish.
+
+    Attributes
+    ----------
+    wish : str
+        Name of the command, or of what was to be seen.
+    permission : str
+        What it needs.
+    company_id : int or None
+        Company that it concerns.
+    """
+
+    def __init__(
+        self, message: str, *, wish: str, permission: str, company_id: int | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.wish = wish
+        self.permission = permission
+        self.company_id = company_id
+
+
 class BusyError(DomainError):
     """Others changed the same thing again and again while a command was executed."""
 
@@ -33,6 +55,9 @@ _TAKEN = {
     "application_uuid_key": ("uuid", "application_uuid_taken", "There is an application with the UUID {} already."),
     "credential_prototype_uuid_key": ("uuid", "prototype_uuid_taken", "There is a prototype with the UUID {} already."),
     "credential_prototype_code_key": ("code", "prototype_code_taken", "The code “{}” belongs to another prototype."),
+    "user_login_key": ("login", "login_taken", "The login “{}” is in use by another user. Choose another."),
+    "user_email_key": ("email", "email_taken", "The e-mail address {} is in use by another user. Choose another."),
+    "user_identity_pkey": ("subject", "identity_taken", "This account signs another user in already."),
     "job_queue_due_key": ("due", "job_due_taken", "There is a job for what was due at {} already."),
 }
 """Unique constraints of inline projections: the field that each concerns, the code and the message of its error."""

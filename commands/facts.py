@@ -16,6 +16,8 @@ import asyncpg
 import msgspec
 
 from domain.errors import NotFoundError
+from eventstore.blind_index import BlindIndex
+from eventstore.company_view import CompanyPool
 from eventstore.errors import DatabaseUnavailableError
 from eventstore.log import Cursor
 
@@ -60,18 +62,25 @@ class Facts(Protocol):
         """Return what a key was answered."""
         ...
 
+    async def keyed(self, purpose: str, text: str) -> str:
+        """Return the keyed hash by which an encrypted value is found, see :mod:`eventstore.blind_index`."""
+        ...
+
 
 class SqlFacts:
     """Facts of a database.
 
     Parameters
     ----------
-    pool : asyncpg.Pool
-        Connections with role, search path and companies set: ``store.pool``.
+    pool : asyncpg.Pool or CompanyPool
+        Connections with role, search path and companies set: ``store.pool``, or those of a ``CompanyView``.
+    index : BlindIndex
+        Makes keyed hashes.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool | CompanyPool, index: BlindIndex) -> None:
         self._pool = pool
+        self._index = index
 
     async def allocate(self, category: str, count: int = 1) -> list[int]:
         """Return fresh ids of a category."""
@@ -87,6 +96,10 @@ class SqlFacts:
         """Return the first column of a query that lists ids."""
         async with available():
             return [row[0] for row in await self._pool.fetch(sql(query), *arguments)]
+
+    async def keyed(self, purpose: str, text: str) -> str:
+        """Return the keyed hash by which an encrypted value is found."""
+        return await self._index.of(purpose, text)
 
     async def answer(self, key: str) -> Answer | None:
         """Return what a key was answered."""

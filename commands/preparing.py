@@ -32,9 +32,14 @@ class Notice(Protocol):
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What preparing a command has at hand: facts, who executes it by what way, the moment, fresh UUIDs, keys."""
+    """What preparing a command has at hand: facts, who executes it by what way, the moment, fresh UUIDs, keys.
+
+    ``facts`` are what the companies see that the actor acts for, ``all_facts`` are those of the whole installation: for
+    rules about users, whom no company owns.
+    """
 
     facts: Facts
+    all_facts: Facts
     actor: Actor
     source: str
     now: datetime

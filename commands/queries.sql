@@ -131,3 +131,55 @@ SELECT t.id, t.company_id, t.name, t.document->'environment' AS template_environ
 -- name: company_of_run_template
 -- The company and name of a run template that is there. $1: id.
 SELECT t.id, t.company_id, t.name, t.removed_at IS NOT NULL AS removed, t.stream_version FROM run_template t WHERE t.id = $1::integer
+
+-- name: user
+-- One user, also one that was removed. $1: id.
+SELECT u.id, u.enabled, u.removed_at IS NOT NULL AS removed, u.stream_version,
+       ARRAY(SELECT r.role FROM user_role r WHERE r.user_id = u.id ORDER BY r.role) AS roles
+  FROM user_account u WHERE u.id = $1::integer
+
+-- name: user_of_login
+-- A user by the keyed hash of the login. $1: hash.
+SELECT u.id, u.enabled FROM user_account u WHERE u.login_key = $1::text AND u.removed_at IS NULL
+
+-- name: user_of_email
+-- A user by the keyed hash of the e-mail address. $1: hash.
+SELECT u.id, u.enabled FROM user_account u WHERE u.email_key = $1::text AND u.removed_at IS NULL
+
+-- name: user_of_uuid
+-- A user by the UUID. $1: UUID.
+SELECT u.id, u.enabled FROM user_account u WHERE u.uuid = $1::text AND u.removed_at IS NULL
+
+-- name: user_of_identity
+-- The user that an account at an OpenID provider signs in. $1: keyed hash of issuer and subject.
+SELECT i.user_id AS id FROM user_identity i WHERE i.subject_key = $1::text
+
+-- name: some_super_admin
+-- A user other than one who may do everything for good. $1: that one.
+SELECT r.user_id AS id FROM user_role r JOIN user_account u ON u.id = r.user_id
+ WHERE r.role = 'super_admin' AND r.until IS NULL AND r.user_id <> $1::integer AND u.enabled AND u.removed_at IS NULL LIMIT 1
+
+-- name: any_user
+-- Whether there is, or ever was, any user.
+SELECT u.id FROM user_account u LIMIT 1
+
+-- name: membership_of
+-- The membership of a user in a company, also one that was revoked. $1: user, $2: company.
+SELECT m.id, m.role, m.more, m.less, m.revoked_at IS NOT NULL AS revoked, m.stream_version
+  FROM membership m WHERE m.user_id = $1::integer AND m.company_id = $2::integer
+
+-- name: memberships
+-- Ids of the memberships of a user. $1: user.
+SELECT m.id FROM membership m WHERE m.user_id = $1::integer AND m.revoked_at IS NULL ORDER BY m.id
+
+-- name: actor
+-- What a user may do at a moment: system roles, and roles in companies. No row if the user is not there or not enabled.
+-- $1: user, $2: moment.
+SELECT u.id,
+       ARRAY(SELECT r.role FROM user_role r WHERE r.user_id = u.id AND (r.until IS NULL OR r.until > $2::timestamptz)
+             ORDER BY 1) AS roles,
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('company_id', m.company_id, 'role', m.role, 'more', m.more, 'less', m.less)), '[]')
+          FROM membership m JOIN company c ON c.id = m.company_id AND c.removed_at IS NULL
+         WHERE m.user_id = u.id AND m.revoked_at IS NULL AND (m.until IS NULL OR m.until > $2::timestamptz)) AS grants
+  FROM user_account u
+ WHERE u.id = $1::integer AND u.enabled AND u.removed_at IS NULL

@@ -9,8 +9,10 @@ from commands import (
     credential_prototypes,
     credentials,
     jobs,
+    memberships,
     run_templates,
     system,
+    users,
 )
 from commands.preparing import Prepare, as_it_is
 from domain.application import ImportApplication, RemoveApplication
@@ -26,6 +28,7 @@ from domain.credential import (
 from domain.credential_prototype import ImportCredentialPrototype, RemoveCredentialPrototype
 from domain.credential_type import ChangeCredentialType, CreateCredentialType, RemoveCredentialType
 from domain.job import CancelJob, FinishJob, RequestCancel, ScheduleJob, StartJob
+from domain.membership import GrantMembership, RevokeMembership
 from domain.run_template import (
     ActivateRunTemplate,
     AssignCredential,
@@ -37,6 +40,23 @@ from domain.run_template import (
     UnassignCredential,
 )
 from domain.system import PauseSystem, ResumeSystem
+from domain.user_commands import (
+    AddPasskey,
+    ChangeProfile,
+    ChangeUser,
+    CreateUser,
+    DisableTotp,
+    EnableTotp,
+    GrantRole,
+    LinkIdentity,
+    MakeRecoveryCodes,
+    RemovePasskey,
+    RemoveUser,
+    RevokeRole,
+    SetPassword,
+    UnlinkIdentity,
+    UseRecoveryCode,
+)
 
 PREPARE: dict[type[Command], Prepare] = {
     CreateCompany: companies.prepare_create,
@@ -69,6 +89,23 @@ PREPARE: dict[type[Command], Prepare] = {
     CancelJob: jobs.prepare_now,
     PauseSystem: system.prepare_change,
     ResumeSystem: system.prepare_change,
+    CreateUser: users.prepare_create,
+    ChangeUser: users.prepare_change,
+    ChangeProfile: users.prepare_change,
+    RemoveUser: users.prepare_remove,
+    GrantRole: users.prepare_role,
+    RevokeRole: users.prepare_role,
+    SetPassword: users.prepare_own,
+    EnableTotp: users.prepare_own,
+    DisableTotp: users.prepare_own,
+    MakeRecoveryCodes: users.prepare_own,
+    UseRecoveryCode: users.prepare_own,
+    AddPasskey: users.prepare_own,
+    RemovePasskey: users.prepare_own,
+    LinkIdentity: users.prepare_link,
+    UnlinkIdentity: users.prepare_own,
+    GrantMembership: memberships.prepare_grant,
+    RevokeMembership: memberships.prepare_revoke,
 }
 
 

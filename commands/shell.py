@@ -19,16 +19,20 @@ from typing import Any
 
 import msgspec
 
-from commands.actor import Actor, authorise
+from commands.actor import Actor, authorise, wanted_by
+from commands.denials import recorded_denials
 from commands.errors import BusyError, KeyReusedError, taken
 from commands.facts import Answer, Facts, SqlFacts, available
 from commands.preparing import Desk, Outcome, Prepared
 from commands.registry import prepare_of
 from commands.wait import wait_for
-from domain.aggregates import Aggregate, of_command
+from domain.aggregates import USER, Aggregate, of_command
 from domain.command import Command
-from domain.errors import ValidationError
+from domain.errors import NotFoundError, ValidationError
 from domain.event import Event
+from domain.permissions import OF_COMPANY, OWN
+from eventstore.blind_index import BlindIndex
+from eventstore.company_view import CompanyView
 from eventstore.errors import ConcurrencyError, IdempotencyKeyError, UniqueError
 from eventstore.log import NO_STREAM, START, Append, Appended, Meta
 from eventstore.store import EventStore
@@ -76,7 +80,11 @@ class Shell:
         new_uuid: Callable[[], str] | None = None,
     ) -> None:
         self.store = store
-        self.facts: Facts = SqlFacts(store.pool) if facts is None else facts
+        self._index: BlindIndex | None = None
+        if facts is None:
+            self._index = BlindIndex(store.keyring)
+            facts = SqlFacts(store.pool, self._index)
+        self.facts: Facts = facts
         self._clock = clock or (lambda: datetime.now(UTC))
         self._new_uuid = new_uuid or (lambda: str(uuid.uuid4()))
 
@@ -139,7 +147,8 @@ class Shell:
         outcomes = await self._replay(commands, scoped, digest)
         if outcomes is None:
             meta = Meta(actor=str(actor), source=source, correlation=correlation or self._new_uuid())
-            outcomes = await self._execute(commands, actor, meta, scoped, digest)
+            async with recorded_denials(self.store, actor, meta):
+                outcomes = await self._execute(commands, actor, meta, scoped, digest)
         for projection in [wait] if isinstance(wait, str) else wait or ():
             await wait_for(self.store, projection, max(outcome.cursor for outcome in outcomes))
         return outcomes
@@ -155,8 +164,7 @@ class Shell:
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.2)))
-            desk = Desk(self.facts, actor, meta.source, self._clock(), self._new_uuid, self.store.keyring)
-            steps = await self._plan(desk, commands)
+            steps = await self._plan(actor, meta.source, commands)
             try:
                 appended = await self._append(steps, meta, key, digest)
             except ConcurrencyError:
@@ -176,34 +184,81 @@ class Shell:
             f"Others changed the same thing {ATTEMPTS} times meanwhile ({names}). Nothing was written; try again."
         )
 
-    async def _plan(self, desk: Desk, commands: Sequence[Command]) -> list[Step]:
+    async def _plan(self, actor: Actor, source: str, commands: Sequence[Command]) -> list[Step]:
         """Decide commands and what follows from them, in this order."""
-        waiting, steps = list(commands), list[Step]()
+        now, view = self._clock(), self._view(actor)
+        steps, founded = list[Step](), set[int]()
+        own_facts = self.facts if view is None or self._index is None else SqlFacts(view.pool, self._index)
+        # With each command that follows from another: whether that one reaches every company.
+        waiting: list[tuple[Command, bool | None]] = [(command, None) for command in commands]
         while waiting:
-            step = await self._decide(desk, waiting.pop(0))
+            command, follows = waiting.pop(0)
+            wide = actor.everywhere(wanted_by(command)) if follows is None else follows
+            facts = self.facts if wide else own_facts
+            desk = Desk(facts, self.facts, actor, source, now, self._new_uuid, self.store.keyring)
+            if follows is None:
+                step = await self._decide(desk, command, None if wide else view)
+            else:
+                step = await self._follow(desk, command, anywhere=wide, founded=founded)
+            if command.creates and command.category == "company" and step.company_id is not None:
+                founded.add(step.company_id)
             steps.append(step)
-            waiting.extend(step.prepared.consequences)
+            waiting.extend((each, wide) for each in step.prepared.consequences)
         return steps
 
-    async def _decide(self, desk: Desk, command: Command) -> Step:
+    async def _decide(self, desk: Desk, command: Command, view: CompanyView | None) -> Step:
+        """Decide a command that the actor wishes."""
         aggregate = of_command(command)
-        if company_id := getattr(command, "company_id", 0):
-            authorise(desk.actor, command, company_id)
-        prepared = await prepare_of(command)(desk, command)
+        _authorise_at_sight(desk.actor, command)
+        hidden: NotFoundError | None = None
+        try:
+            prepared = await prepare_of(command)(desk, command)
+        except NotFoundError as error:
+            if view is None:
+                raise
+            # Perhaps it is there, but another company's: then that is put down as a refusal.
+            hidden = error
+            prepared = await prepare_of(command)(msgspec.structs.replace(desk, facts=desk.all_facts), command)
         command = prepared.command
         stream = aggregate.stream(command.entity_id)
-        state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream)
+        state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream, view)
         company_id = _company_of(command, state)
         if state is not None or command.creates:
-            authorise(desk.actor, command, company_id)
+            founds = command.creates and command.category == "company"
+            authorise(desk.actor, command, None if founds else company_id, _owner_of(command, state))
+        if hidden is not None:
+            raise hidden
         events = tuple(aggregate.decide(state, command))
         return Step(prepared, aggregate, stream, company_id, version, events)
 
-    async def _load(self, aggregate: Aggregate, stream: str) -> tuple[Any, int]:
+    async def _follow(self, desk: Desk, command: Command, *, anywhere: bool, founded: set[int]) -> Step:
+        """Decide a command that follows from another: the actor need only act for the company that it concerns."""
+        aggregate = of_command(command)
+        prepared = await prepare_of(command)(desk, command)
+        command = prepared.command
+        stream = aggregate.stream(command.entity_id)
+        state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream, None)
+        company_id = _company_of(command, state)
+        if not (anywhere or desk.actor.acts_for(company_id) or company_id in founded):
+            authorise(desk.actor, command, company_id, _owner_of(command, state))
+        events = tuple(aggregate.decide(state, command))
+        return Step(prepared, aggregate, stream, company_id, version, events)
+
+    def _view(self, actor: Actor) -> CompanyView | None:
+        """Return the store as the companies see it that an actor acts for; None: all of it."""
+        if self._index is None or actor.companies == "*":
+            return None
+        return CompanyView(self.store.pool, self.store.keyring, sorted(actor.companies))
+
+    async def _load(self, aggregate: Aggregate, stream: str, view: CompanyView | None) -> tuple[Any, int]:
+        """Fold a stream as a view shows it; what it hides is loaded, too, so that the refusal is put down as one."""
         state, version = None, NO_STREAM
         async with available():
-            async for recorded in self.store.read_stream(stream):
-                state, version = aggregate.evolve(state, recorded.event), recorded.version
+            for store in (view, self.store) if view is not None else (self.store,):
+                async for recorded in store.read_stream(stream):
+                    state, version = aggregate.evolve(state, recorded.event), recorded.version
+                if state is not None:
+                    break
         return state, version
 
     async def _append(self, steps: Sequence[Step], meta: Meta, key: str | None, digest: bytes) -> dict[str, Appended]:
@@ -287,6 +342,25 @@ def _company_of(command: Command, state: object) -> int | None:
         return command.entity_id
     company_id: int | None = getattr(command if state is None else state, "company_id", None)
     return company_id
+
+
+def _authorise_at_sight(actor: Actor, command: Command) -> None:
+    """Refuse what can be refused before anything is looked up."""
+    permission = wanted_by(command)
+    if command.category == USER.category and not command.creates:
+        authorise(actor, command, None, command.entity_id)
+    elif permission not in OF_COMPANY and permission not in OWN:
+        authorise(actor, command, None)
+    elif company_id := getattr(command, "company_id", 0):
+        authorise(actor, command, company_id)
+
+
+def _owner_of(command: Command, state: object) -> int | None:
+    """Return the user whose account a command is about."""
+    if command.category == USER.category:
+        return command.entity_id
+    owner: int | None = getattr(command if state is None else state, "user_id", None)
+    return owner
 
 
 def _outcome(step: Step, appended: dict[str, Appended]) -> Outcome:

@@ -18,7 +18,18 @@ from typing import Any
 
 import msgspec
 
-from domain import application, company, credential, credential_prototype, credential_type, job, run_template, system
+from domain import (
+    application,
+    company,
+    credential,
+    credential_prototype,
+    credential_type,
+    job,
+    membership,
+    run_template,
+    system,
+    user,
+)
 from domain.application_events import ApplicationEvent
 from domain.command import Command
 from domain.company_events import CompanyEvent
@@ -27,8 +38,11 @@ from domain.credential_prototype_events import CredentialPrototypeEvent
 from domain.credential_type_events import CredentialTypeEvent
 from domain.event import Event
 from domain.job_events import JobEvent
+from domain.membership_events import MembershipEvent
 from domain.run_template_events import RunTemplateEvent
 from domain.system_events import SystemEvent
+from domain.user_commands import UserCommand
+from domain.user_events import UserEvent
 
 
 class Aggregate(msgspec.Struct, frozen=True):
@@ -113,8 +127,28 @@ CREDENTIAL = Aggregate(
     credential.decide,
     credential.evolve,
 )
+USER = Aggregate("user", user.User, UserEvent, UserCommand, user.decide, user.evolve)
+MEMBERSHIP = Aggregate(
+    "membership",
+    membership.Membership,
+    MembershipEvent,
+    membership.MembershipCommand,
+    membership.decide,
+    membership.evolve,
+)
 
-ALL = (COMPANY, APPLICATION, RUN_TEMPLATE, JOB, SYSTEM, CREDENTIAL_PROTOTYPE, CREDENTIAL_TYPE, CREDENTIAL)
+ALL = (
+    COMPANY,
+    APPLICATION,
+    RUN_TEMPLATE,
+    JOB,
+    SYSTEM,
+    CREDENTIAL_PROTOTYPE,
+    CREDENTIAL_TYPE,
+    CREDENTIAL,
+    USER,
+    MEMBERSHIP,
+)
 BY_CATEGORY = {aggregate.category: aggregate for aggregate in ALL}
 
 

@@ -14,16 +14,19 @@ from typing import Any
 import msgspec
 
 from domain import (
+    access_events,
     application_events,
     company_events,
     credential_events,
     credential_prototype_events,
     credential_type_events,
     job_events,
+    membership_events,
     run_template_events,
     schedule_events,
     system_events,
     task_events,
+    user_events,
 )
 from domain.event import ERASED, Event
 from eventstore.errors import NewerEventError, UnknownEventTypeError
@@ -32,16 +35,19 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns the data of one schema version into that of the next."""
 
 _MODULES = (
+    access_events,
     application_events,
     company_events,
     credential_events,
     credential_prototype_events,
     credential_type_events,
     job_events,
+    membership_events,
     run_template_events,
     schedule_events,
     system_events,
     task_events,
+    user_events,
 )
 """Modules that define event types: importing one registers its types."""
 

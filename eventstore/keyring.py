@@ -146,6 +146,12 @@ class Keyring:
         self._by_owner[owner] = key
         return key
 
+    async def secret(self, owner: str, company_id: int | None = None) -> bytes:
+        """Return the key of an owner in clear, for what is not AES-GCM; make it if it has none."""
+        row = await self._found_or_made(owner, company_id)
+        await self._know_masters([row])
+        return self.master(row["master_id"]).unwrap(row["wrapped"], row["owner"])
+
     def ready(self, owner: str) -> DataKey | None:
         """Return the key of an owner if it is at hand without asking the database."""
         cached = self._by_owner.get(owner)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import msgspec
@@ -136,8 +136,16 @@ async def recorded(rows: Sequence[Any], keyring: Keyring) -> list[Recorded]:
     ]
 
 
+class Fetches(Protocol):
+    """What rows can be fetched from: a pool, or one that acts for some companies."""
+
+    async def fetch(self, query: str, /, *arguments: Any) -> list[Any]:
+        """Return the rows of a query."""
+        ...
+
+
 async def read_stream(
-    pool: asyncpg.Pool,
+    pool: Fetches,
     keyring: Keyring,
     stream: str,
     *,

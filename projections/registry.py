@@ -97,6 +97,37 @@ SYSTEM_STATE = Projection(
     tables=("system_state",),
     types=("SystemPaused", "SystemResumed"),
 )
+USER_ACCOUNT = Projection(
+    name="user_account",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("user_account", "user_role", "user_identity"),
+    types=(
+        "UserCreated",
+        "UserChanged",
+        "UserRemoved",
+        "PasswordSet",
+        "RoleGranted",
+        "RoleRevoked",
+        "TotpEnabled",
+        "TotpDisabled",
+        "RecoveryCodesMade",
+        "RecoveryCodeUsed",
+        "PasskeyAdded",
+        "PasskeyRemoved",
+        "IdentityLinked",
+        "IdentityUnlinked",
+    ),
+)
+MEMBERSHIP = Projection(
+    name="membership",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("membership",),
+    types=("MembershipGranted", "MembershipRevoked"),
+)
 JOB_HISTORY = Projection(
     name="job_history",
     version=1,
@@ -131,6 +162,8 @@ ALL = (
     JOB_QUEUE,
     TASK,
     SYSTEM_STATE,
+    USER_ACCOUNT,
+    MEMBERSHIP,
     JOB_HISTORY,
     JOB_OUTPUT,
     ARTIFACT,

@@ -10,7 +10,6 @@ import schema
 from cli.acting import acting, warn
 from cli.command import KEY_OPTION, Options, command, option
 from cli.output import Output
-from commands.actor import SYSTEM
 from commands.applications import file_text, import_bytes
 from domain import definition
 from domain.findings import DocumentError
@@ -27,7 +26,7 @@ async def import_json(output: Output, options: Options) -> None:
     """
     source = content(options.file)
     async with acting() as act:
-        outcome = await import_bytes(act.shell, source, SYSTEM, key=options.idempotency_key, source_name="cli")
+        outcome = await import_bytes(act.shell, source, act.actor, key=options.idempotency_key, source_name="cli")
     warn(outcome, output)
     done = "was imported" if outcome.events or outcome.replayed else "is like that already; nothing was changed"
     output.answer({"imported": outcome.id}, f"Application {outcome.id} {done}.")

@@ -15,7 +15,6 @@ from cli.output import Output
 from cli.values import ID, MOMENT, PAIR
 from cli.watch import follow
 from commands import queue
-from commands.actor import SYSTEM
 from commands.preparing import Outcome
 from domain.errors import StateError
 from domain.event import Event
@@ -75,7 +74,7 @@ async def cancel_job(output: Output, options: Options) -> int:
     number = required_id(options, "job")
     async with acting() as act:
         outcome = await queue.end(
-            act.shell, number, SYSTEM, reason=options.reason, key=options.idempotency_key, source=SOURCE
+            act.shell, number, act.actor, reason=options.reason, key=options.idempotency_key, source=SOURCE
         )
         if any(isinstance(event, JobCancelled) for event in outcome.events):
             document = {"cancelled": True, "job_id": number}
@@ -121,7 +120,7 @@ async def retry_job(output: Output, options: Options) -> None:
         outcome = await queue.run_again(
             act.shell,
             number,
-            SYSTEM,
+            act.actor,
             environment=dict(options.env),
             at=await start(act, number, options.scheduled),
             executor=options.executor,

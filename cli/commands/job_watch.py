@@ -11,6 +11,7 @@ from typing import Any
 import click
 import msgspec
 
+from cli import whom
 from cli.cells import moment
 from cli.command import Options, command, one_id, required_id
 from cli.output import Output, write_all
@@ -46,7 +47,7 @@ async def watch_job(output: Output, options: Options) -> int:
     """
     number = required_id(options, "job")
     configure_log()
-    async with EventStore(load(), role="app", application="multiflexi-cli") as store:
+    async with EventStore(load(), role="app", companies=whom.COMPANIES.get(), application="multiflexi-cli") as store:
         return await watched(store, number, output)
 
 

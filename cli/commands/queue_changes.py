@@ -16,7 +16,6 @@ from cli.failure import RefusedError
 from cli.output import Output
 from cli.values import ID
 from commands import drift, queue
-from commands.actor import SYSTEM
 from commands.drift import Drift
 from daemons.settling import settle_appends
 from domain.errors import DomainError
@@ -47,7 +46,7 @@ async def truncate_queue(output: Output, options: Options) -> None:
             confirm(figures["waiting"], output)
         done = await queue.truncate(
             act.shell,
-            SYSTEM,
+            act.actor,
             company_id=options.company_id,
             reason=options.reason,
             key=options.idempotency_key,
@@ -121,7 +120,7 @@ async def mended(act: Acting, found: list[Drift]) -> dict[tuple[str, int], str]:
             if one.kind == "run":
                 await finish(act, one)
             else:
-                await drift.mend(act.shell, one, SYSTEM, SOURCE)
+                await drift.mend(act.shell, one, act.actor, SOURCE)
         except (DomainError, EventStoreError) as error:
             failures[one.name] = str(error)
     return failures
@@ -143,5 +142,5 @@ async def finish(act: Acting, lost: Drift) -> None:
         duration=row["seconds"],
     )
     await act.store.append_all(
-        await settle_appends(act.store, row, finished), meta=Meta(actor=str(SYSTEM), source=SOURCE)
+        await settle_appends(act.store, row, finished), meta=Meta(actor=str(act.actor), source=SOURCE)
     )

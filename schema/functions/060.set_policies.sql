@@ -3,6 +3,7 @@ CREATE OR REPLACE FUNCTION set_policies() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM isolate('events'), isolate('streams'), isolate('idempotency_keys'), isolate('data_keys', true), isolate('job_leases');
     PERFORM set_artifact_policies();
+    PERFORM set_sign_in_policies();
     GRANT SELECT ON ALL TABLES IN SCHEMA multiflexi TO multiflexi_auditor;
     REVOKE ALL ON idempotency_keys, data_keys, signing_keys FROM multiflexi_auditor;
     GRANT SELECT ON signing_keys TO multiflexi_auditor;

@@ -129,6 +129,9 @@ class FakeFacts:
     async def ids(self, query: str, *arguments: Any) -> list[int]:
         return getattr(self, f"_{query}")(*arguments)
 
+    async def keyed(self, purpose: str, text: str) -> str:
+        return f"{purpose}:{text.strip().casefold()}"
+
     async def answer(self, key: str) -> Answer | None:
         return self.store.keys.get(key)
 

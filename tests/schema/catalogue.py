@@ -65,7 +65,7 @@ MADE_UP = {
     "double precision": "0",
     "boolean": "false",
     "jsonb": "'{{\"company_id\": {company}}}'",
-    "bytea": "'\\x00'",
+    "bytea": "'\\x0{company}'",
     "date": "current_date",
     "timestamp with time zone": "now()",
     "xid8": "'1'",

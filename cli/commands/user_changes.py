@@ -1,0 +1,235 @@
+"""Users made, changed and removed; their system roles, and their access to companies."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC
+from typing import Any
+
+import click
+
+from cli.acting import Acting, acting
+from cli.command import KEY_OPTION, Options, boolean, chosen_id, command, flag, one_id, option
+from cli.failure import MissingError, RefusedError
+from cli.output import Output
+from cli.values import ID, MOMENT
+from commands import passwords
+from domain.membership import GrantMembership, RevokeMembership
+from domain.permissions import COMPANY_ROLES, DEFAULT_ROLE, SYSTEM_ROLES
+from domain.user_commands import ChangeUser, CreateUser, GrantRole, RemoveUser, RevokeRole, SetPassword
+
+FIELDS = {
+    "login": "login",
+    "email": "email",
+    "firstname": "first_name",
+    "lastname": "last_name",
+    "enabled": "enabled",
+    "language": "language",
+}
+"""Fields of the commands by the names of options."""
+
+EMPTIED = ("email", "first_name", "last_name", "language")
+
+WHO = (
+    option("user_id", type=ID, help="User, by id."),
+    option("login", metavar="LOGIN", help="User, by login."),
+    option("email", metavar="ADDRESS", help="User, by e-mail address."),
+)
+
+
+def details() -> tuple[click.Parameter, ...]:
+    """Return the options for who a user is."""
+    return (
+        option("email", metavar="ADDRESS", help="E-mail address; stored encrypted."),
+        option("firstname", metavar="TEXT", help="First name."),
+        option("lastname", metavar="TEXT", help="Last name."),
+        option("language", metavar="CODE", help="Language, e.g. cs."),
+        option(
+            "plaintext", metavar="PASSWORD", help="Password; - reads it from standard input, which keeps it secret."
+        ),
+        option("password", metavar="HASH", help="Password as an Argon2id hash."),
+        boolean("enabled", "Whether the user may sign in."),
+    )
+
+
+@command(
+    option("login", required=True, metavar="LOGIN", help="Login, unique."),
+    *details(),
+    option("role", multiple=True, metavar="ROLE", help=f"System role, may be repeated: {', '.join(SYSTEM_ROLES)}."),
+    KEY_OPTION,
+)
+async def create_user(output: Output, options: Options) -> None:
+    """Create a user."""
+    fields = {name: value for name, value in given(options).items() if value is not None}
+    password = await hashed(options, [options.login, options.email, options.firstname, options.lastname])
+    wish = CreateUser(**fields, password=password, roles=options.role or (DEFAULT_ROLE,))
+    async with acting() as act:
+        outcome = await act.execute(wish, options.idempotency_key)
+    output.answer({"user_id": outcome.id}, f"User {outcome.id} was created.")
+
+
+@command(
+    *one_id("user"),
+    option("login", metavar="LOGIN", help="Login; without --id it names the user."),
+    *details(),
+    flag("no-password", help="Take the password away."),
+    KEY_OPTION,
+)
+async def update_user(output: Output, options: Options) -> None:
+    """Change a user.
+
+    An empty value takes a field away: --email ''.
+    """
+    fields = given(options)
+    if chosen_id(options) is None:
+        fields.pop("login", None)
+    password = await hashed(options, [options.login, options.email, options.firstname, options.lastname])
+    if not fields and password is None and not options.no_password:
+        raise click.UsageError("What is to change? Give at least one field, e.g. --email.")
+    async with acting() as act:
+        number = await user_id(act, chosen_id(options), options.login, None)
+        wishes: list[Any] = [ChangeUser(user_id=number, **fields)] if fields else []
+        if password is not None or options.no_password:
+            wishes.append(SetPassword(user_id=number, password=password))
+        events = 0
+        for part, wish in enumerate(wishes):
+            key = options.idempotency_key and f"{options.idempotency_key}{part or ''}"
+            outcome = await act.execute(wish, key)
+            events += len(outcome.events) + outcome.replayed
+    if events:
+        output.answer({"updated": True, "user_id": number}, f"User {number} was changed.")
+    else:
+        text = f"User {number} is like that already; nothing was changed."
+        output.answer({"updated": False, "user_id": number}, text)
+
+
+@command(*one_id("user"), option("login", metavar="LOGIN", help="Login of the user."), KEY_OPTION)
+async def delete_user(output: Output, options: Options) -> None:
+    """Remove a user.
+
+    What the user did stays in the log.
+    """
+    async with acting() as act:
+        number = await user_id(act, chosen_id(options), options.login, None)
+        await act.execute(RemoveUser(user_id=number), options.idempotency_key)
+    text = f"User {number} was removed."
+    output.answer({"status": "success", "message": text}, text)
+
+
+@command(
+    *WHO,
+    option("roles", required=True, metavar="ROLES", help=f"System roles, with commas: {', '.join(SYSTEM_ROLES)}."),
+    boolean("replace", "Whether roles that are not named are revoked (default), or kept."),
+    option("until", type=MOMENT, metavar="TIME", help="Moment at which the roles end, e.g. +8h."),
+    option("assigned_by", type=ID, help="Taken and ignored: the log tells who did it."),
+)
+async def set_roles(output: Output, options: Options) -> None:
+    """Set the system roles of a user."""
+    wanted = list(dict.fromkeys(name.strip().lower() for name in options.roles.split(",") if name.strip()))
+    async with acting() as act:
+        number = await user_id(act, options.user_id, options.login, options.email)
+        rows = (await act.reader.rows("user.roles", number)).rows
+        dropped = [row["role"] for row in rows if row["role"] not in wanted] if options.replace is not False else []
+        until = options.until and options.until.astimezone(UTC)
+        # First what is granted: who takes the last mighty role away and grants it anew must not be stopped half-way.
+        for role in wanted:
+            await act.execute(GrantRole(user_id=number, role=role, until=until))
+        for role in dropped:
+            await act.execute(RevokeRole(user_id=number, role=role))
+        held = [row["role"] for row in (await act.reader.rows("user.roles", number)).rows]
+    output.answer({"user_id": number, "roles": held}, f"User {number} has the roles {', '.join(held) or 'none'}.")
+
+
+@command(
+    option("company_id", type=ID, required=True, help="Company."),
+    *WHO,
+    option("role", metavar="ROLE", default="viewer", help=f"Role: {', '.join(COMPANY_ROLES)}; viewer unless told."),
+    option("until", type=MOMENT, metavar="TIME", help="Moment at which the access ends, e.g. +8h."),
+    option("more", metavar="PERMISSIONS", default="", help="Permissions beyond those of the role, with commas."),
+    option("less", metavar="PERMISSIONS", default="", help="Permissions of the role that are not given, with commas."),
+    KEY_OPTION,
+)
+async def assign_user(output: Output, options: Options) -> None:
+    """Give a user access to a company, or change what it is."""
+    async with acting() as act:
+        number = await user_id(act, options.user_id, options.login, options.email)
+        wish = GrantMembership(
+            user_id=number,
+            company_id=options.company_id,
+            role=options.role,
+            until=options.until and options.until.astimezone(UTC),
+            more=listed(options.more),
+            less=listed(options.less),
+        )
+        outcome = await act.execute(wish, options.idempotency_key)
+    document = {"id": outcome.id, "company_id": options.company_id, "user_id": number, "role": options.role}
+    output.answer(document, f"User {number} has access to company {options.company_id} as {options.role}.")
+
+
+@command(option("company_id", type=ID, required=True, help="Company."), *WHO, KEY_OPTION)
+async def unassign_user(output: Output, options: Options) -> None:
+    """Take a user's access to a company away, at once."""
+    async with acting() as act:
+        number = await user_id(act, options.user_id, options.login, options.email)
+        wish = RevokeMembership(user_id=number, company_id=options.company_id)
+        await act.execute(wish, options.idempotency_key)
+    document = {"company_id": options.company_id, "user_id": number, "unassigned": True}
+    output.answer(document, f"User {number} has no access to company {options.company_id} any more.")
+
+
+def given(options: Options) -> dict[str, Any]:
+    """Return the fields of the command that options were given for."""
+    fields = {FIELDS[name]: value for name, value in vars(options).items() if name in FIELDS and value is not None}
+    for name in EMPTIED:
+        if fields.get(name) == "":
+            fields[name] = None
+    return fields
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the words of a list with commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+async def hashed(options: Options, about: list[str | None]) -> str | None:
+    """Return the hash of the password that was given; None if none was.
+
+    Raises
+    ------
+    RefusedError
+        What was given as a hash is none of Argon2id.
+    ValidationError
+        The password is too weak.
+    """
+    if options.password:
+        if not options.password.startswith("$argon2id$"):
+            raise RefusedError(
+                "--password takes an Argon2id hash ($argon2id$…). Give the password itself as --plaintext -.",
+                field="password",
+            )
+        return str(options.password)
+    if options.plaintext is None:
+        return None
+    clear = sys.stdin.readline().rstrip("\r\n") if options.plaintext == "-" else options.plaintext
+    return await passwords.hashed(passwords.check(clear, about))
+
+
+async def user_id(act: Acting, number: int | None, login: str | None, email: str | None) -> int:
+    """Return the id of the user that options name.
+
+    Raises
+    ------
+    MissingError
+        There is none.
+    """
+    if number is not None:
+        return number
+    if not (login or email):
+        raise click.UsageError("Which user? Give the id, --login or --email.")
+    facts = act.shell.facts
+    kind, text = ("login", login) if login else ("email", email)
+    row = await facts.row(f"user_of_{kind}", await facts.keyed(kind, text or ""))
+    if row is None:
+        raise MissingError("There is no such user. `multiflexi-cli user:list` shows those there are.")
+    found: int = row["id"]
+    return found

@@ -1,0 +1,85 @@
+"""What a user needs for each command of the command line, who acts by ``--as`` or by a token.
+
+What a command changes is judged once more by the command of the domain that it executes. The owner of the machine, who
+acts as nobody, needs nothing: they have the database.
+"""
+
+from __future__ import annotations
+
+from domain.permissions import ENGINE, OF_COMPANY
+
+ANYBODY = ""
+"""Permission of commands that show or change nothing of an installation."""
+
+OWNER = ENGINE
+"""Permission of commands for the owner of the machine alone: they work on the database itself or on its files."""
+
+_TABLE: dict[str, tuple[str, ...]] = {
+    ANYBODY: ("application:validate-json", "archive:verify", "audit:check", "describe", "run-template:preview-cron"),
+    OWNER: (
+        "archive:attach",
+        "archive:create",
+        "archive:list",
+        "audit:growth",
+        "audit:head",
+        "audit:proof",
+        "audit:verify",
+        "database:adopt",
+        "database:migrate",
+        "demo:create",
+        "projection:list",
+        "projection:rebuild",
+        "queue:fix",
+        "replay",
+    ),
+    "application.view": ("application:get", "application:list"),
+    "application.change": ("application:import-json", "application:pause", "application:resume"),
+    "audit.view": ("audit:list",),
+    "company.create": ("company:create",),
+    "company.view": ("company:get", "company:list"),
+    "company.change": ("company:pause", "company:resume", "company:update"),
+    "company.remove": ("company:remove",),
+    "job.view": (
+        "job:get",
+        "job:list",
+        "job:status",
+        "queue:list",
+        "queue:overview",
+        "task:get",
+        "task:list",
+        "task:status",
+    ),
+    "job.run": ("job:create", "job:retry", "run-template:schedule"),
+    "job.cancel": ("job:cancel", "job:delete", "queue:truncate"),
+    "output.view": ("job:watch",),
+    "system.view": ("status",),
+    "system.manage": ("system:pause", "system:resume"),
+    "template.view": ("run-template:get", "run-template:list", "run-template:preview", "run-template:stale"),
+    "template.configure": (
+        "run-template:activate",
+        "run-template:create",
+        "run-template:deactivate",
+        "run-template:delete",
+        "run-template:update",
+    ),
+    "users.view": ("user:get", "user:list"),
+    "users.manage": ("user:create", "user:delete", "user:update", "user-role:set", "user-role:list"),
+    "member.view": ("user-company:list",),
+    "member.manage": ("user-company:assign", "user-company:unassign"),
+}
+
+OF_COMMAND = {command: permission for permission, commands in _TABLE.items() for command in commands}
+"""Of each command of the command line, the permission that a user needs for it."""
+
+WHOLE = frozenset({"users.view", "users.manage", "system.view", "system.manage"})
+"""Permissions of the installation whose commands read what belongs to no company."""
+
+
+def of_command(name: str) -> str:
+    """Return the permission that a user needs for a command; one that nobody has if the table lacks it."""
+    return OF_COMMAND.get(name, OWNER)
+
+
+def of_company(permission: str) -> bool:
+    """Tell whether a permission is held in companies."""
+    return permission in OF_COMPANY

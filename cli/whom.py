@@ -1,0 +1,15 @@
+"""Whom a command line acts for. Nobody asked for: the owner of this machine, who may do everything."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Literal
+
+TOKEN_VARIABLE = "MULTIFLEXI_TOKEN"  # noqa: S105 (the name of a variable)
+"""Variable of the environment with an API token to act by."""
+
+ACTOR: ContextVar[Any] = ContextVar("actor", default=None)
+"""The user who was asked for, a :class:`commands.actor.Actor`; None: the owner of this machine."""
+
+COMPANIES: ContextVar[Literal["*"] | tuple[int, ...]] = ContextVar("companies", default="*")
+"""Companies that row-level security lets through for the command."""

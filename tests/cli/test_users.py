@@ -1,0 +1,96 @@
+"""Users, roles and access to companies on the command line, and commands that act as a user."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cli.catalogue import COMMANDS
+from cli.permissions import OF_COMMAND
+from domain.permissions import ENGINE, EVERYTHING
+from tests.cli.conftest import Cli
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def users(cli: Cli) -> Cli:
+    """Companies 1 and 2; users 1 (admin of company 1), 2 (viewer of company 2) and 3 (system role admin)."""
+    for name in ("Acme", "Beta"):
+        cli.json("company:create", "--name", name)
+    for login in ("jane", "john"):
+        cli.json("user:create", "--login", login, "--email", f"{login}@example.org")
+    cli.json("user:create", "--login", "anna", "--role", "admin")
+    cli.json("user-company:assign", "--company_id", "1", "--login", "jane", "--role", "admin")
+    cli.json("user-company:assign", "--company_id", "2", "--email", "john@example.org")
+    return cli
+
+
+def test_every_command_has_a_permission_that_exists() -> None:
+    assert COMMANDS.keys() - OF_COMMAND.keys() == set(), "cli/permissions.py lacks them"
+    assert set(OF_COMMAND.values()) <= {*EVERYTHING, ENGINE, ""}
+
+
+def test_a_user_is_made_shown_changed_and_removed(cli: Cli) -> None:
+    made = cli.json(
+        "user:create", "--login", "Jane", "--firstname", "Jane", "--lastname", "Doe", "--plaintext", PASSWORD
+    )
+    assert made == {"user_id": 1}
+    shown = cli.json("user:get", "--login", "JANE")
+    assert (shown["id"], shown["login"], shown["firstname"], shown["roles"]) == (1, "Jane", "Jane", ["user"])
+    assert PASSWORD not in json.dumps(shown) and "argon2" not in json.dumps(shown)
+    assert cli.json("user:update", "--id", "1", "--email", "jane@example.org", "--enabled", "false")["updated"] is True
+    assert cli.json("user:update", "--id", "1", "--email", "jane@example.org")["updated"] is False
+    [listed] = cli.json("user:list")
+    assert (listed["email"], listed["enabled"]) == ("jane@example.org", False)
+    assert cli.json("user:get", "--email", "jane@example.org")["id"] == 1
+    assert cli.json("user:delete", "--id", "1")["status"] == "success"
+    assert cli.json("user:get", "1", code=1)["status"] == "not found"
+
+
+@pytest.mark.parametrize("password", ["short", "password12345", "jane.doe.1234", "aaaaaaaaaaaaaaaaaa"])
+def test_a_weak_password_is_refused_with_the_reason(cli: Cli, password: str) -> None:
+    answer = cli.json("user:create", "--login", "jane.doe", "--plaintext", password, code=1)
+    assert answer["field"] == "password" and "password" in answer["message"]
+    assert cli.json("user:list") == []
+
+
+def test_roles_are_set_added_and_taken_away(cli: Cli) -> None:
+    cli.json("user:create", "--login", "jane")
+    assert cli.json("user-role:set", "--login", "jane", "--roles", "editor,viewer")["roles"] == ["editor", "viewer"]
+    added = cli.json("user-role:set", "--user_id", "1", "--roles", "admin", "--replace", "false", "--until", "+8h")
+    assert added["roles"] == ["admin", "editor", "viewer"]
+    ends = {row["role"]: row["until"] for row in cli.json("user-role:list", "--user_id", "1")}
+    assert ends["admin"] and not ends["editor"]
+    assert cli("user-role:set", "--user_id", "1", "--roles", "king").code == 1
+
+
+def test_who_acts_as_a_user_sees_and_changes_their_companies_alone(users: Cli) -> None:
+    assert [one["id"] for one in users.json("company:list", "--as", "jane")] == [1]
+    assert [one["id"] for one in users.json("company:list", "--as", "john")] == [2]
+    assert users.json("company:get", "2", "--as", "jane", code=1)["status"] == "not found"
+    assert users("company:update", "1", "--name", "Ours", "--as", "jane").code == 0
+    for line in (
+        "company:update 2 --name Mine", "company:remove 1", "user:list", "user:create --login x", "database:migrate",
+        "user-company:assign --company_id 2 --login jane", "projection:list", "queue:fix",
+    ):  # fmt: skip
+        run = users(*line.split(), "--as", "jane")
+        assert run.code == 1 and ("does not" in run.err), (line, run)
+    assert users("company:update", "2", "--name", "Mine", "--as", "john").code == 1
+    members = users.json("user-company:list", "--as", "jane")
+    assert [(one["login"], one["role"]) for one in members] == [("jane", "admin")]
+
+
+def test_nobody_acts_as_a_user_who_is_unknown_disabled_or_gone(users: Cli) -> None:
+    assert users("company:list", "--as", "nobody").code == 1
+    users("user:update", "--login", "jane", "--enabled", "false")
+    assert users("company:list", "--as", "jane").code == 1
+    users("user:delete", "--login", "john")
+    assert users("company:list", "--as", "john").code == 1
+
+
+def test_access_that_is_taken_away_is_gone_at_once(users: Cli) -> None:
+    users.json("user-company:unassign", "--company_id", "1", "--user_id", "1")
+    assert users("company:list", "--as", "jane").code == 1
+    assert users("user-company:unassign", "--company_id", "1", "--user_id", "1").code == 1

@@ -250,7 +250,7 @@ def _enable_totp(state: User, command: EnableTotp) -> list[UserEvent]:
     if state.totp is not None:
         raise StateError("One-time codes are asked for already. Disable them first.", code="totp_enabled_already")
     return [
-        TotpEnabled(user_id=state.user_id, secret=command.secret, enabled_at=moment(command.now)),
+        TotpEnabled(user_id=state.user_id, secret=command.totp_secret, enabled_at=moment(command.now)),
         RecoveryCodesMade(user_id=state.user_id, digests=list(command.recovery)),
     ]
 

@@ -21,6 +21,8 @@ class UserCommand(Command, frozen=True, kw_only=True):
 class CreateUser(UserCommand, frozen=True, kw_only=True):
     """Make a user. The executor gives ``user_id``, ``uuid``, the keyed hashes and the moment."""
 
+    secret: ClassVar[tuple[str, ...]] = ("password",)
+
     creates: ClassVar[bool] = True
 
     login: str
@@ -68,6 +70,8 @@ class RemoveUser(UserCommand, frozen=True, kw_only=True):
 class SetPassword(UserCommand, frozen=True, kw_only=True):
     """Give a user another password, as an Argon2id hash; None takes it away."""
 
+    secret: ClassVar[tuple[str, ...]] = ("password",)
+
     password: str | None
     cause: str = "set"
     now: datetime | None = None
@@ -90,7 +94,9 @@ class RevokeRole(UserCommand, frozen=True, kw_only=True):
 class EnableTotp(UserCommand, frozen=True, kw_only=True):
     """Ask for one-time codes at sign-in from now on; ``recovery`` are digests of codes for when the device is lost."""
 
-    secret: str
+    secret: ClassVar[tuple[str, ...]] = ("totp_secret", "recovery")
+
+    totp_secret: str
     recovery: tuple[str, ...]
     now: datetime | None = None
 

@@ -17,7 +17,7 @@ CREATE FUNCTION claim_jobs(
     environment jsonb, template_environment jsonb, definition jsonb, company_name text, company_slug text, zone text,
     task_id integer, attempt integer, limits jsonb, run_as text, company_environment jsonb, executor text,
     credentials jsonb
-) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     claimed integer[];
@@ -30,9 +30,13 @@ DECLARE
     at timestamptz;
     started integer[];
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('multiflexi.claim_jobs', 0));
     -- A rebuild that swaps in a new queue holds off appends first, then takes the queue: in this order a claim waits for it, too.
     LOCK TABLE streams IN ROW EXCLUSIVE MODE;
+    -- Most notifications are of jobs that start or end: nothing to wait for other claims for.
+    IF NOT EXISTS (SELECT FROM job_queue q WHERE q.state = 'queued' AND q.not_before <= clock_timestamp()) THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('multiflexi.claim_jobs', 0));
     at := clock_timestamp();
     IF EXISTS (SELECT FROM system_state s WHERE s.paused) THEN
         RETURN;

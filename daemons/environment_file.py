@@ -20,6 +20,8 @@ OWN = re.compile(r"(DB|DATABASE|PG|ENCRYPTION|MULTIFLEXI)_|PG[A-Z]+$|(LD_|PYTHON
 SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|APIKEY|(^|_)KEY($|_)|PRIVATE|CREDENTIAL", re.IGNORECASE)
 """Names whose values must not be shown; the file has no types."""
 
+NO_VALUES: dict[str, str] = {}
+
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", re.DOTALL)
 
 log = structlog.get_logger(__name__)
@@ -36,13 +38,14 @@ class SystemFile:
 
     def __init__(self, path: str | None = None) -> None:
         self.path = Path(path or os.environ.get("MULTIFLEXI_ENV_FILE") or DEFAULT_PATH)
+        self._path = str(self.path)
         self._seen: tuple[int, int] | None = None
-        self._values: dict[str, str] = {}
+        self._values: dict[str, str] = NO_VALUES
 
     def values(self) -> dict[str, str]:
-        """Return the values meant for jobs; none if there is no such file."""
+        """Return the values meant for jobs, the same object until they change; none if there is no such file."""
         try:
-            stat = self.path.stat()
+            stat = os.stat(self._path)  # noqa: PTH116 - on the path of every job
             seen = (stat.st_mtime_ns, stat.st_size)
             if seen != self._seen:
                 self._values = {
@@ -50,10 +53,10 @@ class SystemFile:
                 }
                 self._seen = seen
         except FileNotFoundError:
-            self._values, self._seen = {}, None
+            self._values, self._seen = NO_VALUES, None
         except (OSError, UnicodeDecodeError) as error:
             log.warning("the system file cannot be read; jobs go without it", path=str(self.path), error=str(error))
-            self._values, self._seen = {}, None
+            self._values, self._seen = NO_VALUES, None
         return self._values
 
 

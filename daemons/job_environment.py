@@ -25,7 +25,21 @@ _EITHER = re.compile(r"\$\{(\w+)\}|\{(\w+)\}")
 _DOLLAR = re.compile(r"\$\{(\w+)\}")
 MASK = "******"
 REMEMBERED = 256
-"""Definitions that are kept decoded."""
+"""Definitions that are kept decoded, and settings that are kept worked out."""
+
+NEUTRAL = "C.UTF-8"
+
+SETTINGS = (
+    "definition",
+    "template_environment",
+    "environment",
+    "company_id",
+    "run_template_id",
+    "company_name",
+    "company_slug",
+    "zone",
+)
+"""What a plan depends on, beside the job itself: columns of ``claim_jobs``."""
 
 OWN_PATH = f"{Path(sys.executable).parent}{os.pathsep}"
 """Where the program's own applications are."""
@@ -52,6 +66,33 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     secrets: list[str]
     definition: Prepared
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for all jobs of the same settings.
+
+    Attributes
+    ----------
+    definition : Prepared
+        The application's.
+    base, values, own : dict[str, str]
+        Variables of every job; those of the settings, by the order of their layers; the job's own, which win.
+    hidden, literal : frozenset[str]
+        Names whose values must not be shown; those whose values refer to no variables.
+    secrets : list[str]
+        Further values that must not be shown.
+    plain : Plan or None
+        The plan but for what is the job's alone, where no value or argument refers to a variable.
+    """
+
+    definition: Prepared
+    base: dict[str, str]
+    values: dict[str, str]
+    own: dict[str, str]
+    hidden: frozenset[str]
+    literal: frozenset[str]
+    secrets: list[str]
+    plain: Plan | None = None
 
 
 class PlanError(Exception):
@@ -96,54 +137,49 @@ def prepare(definition: str | Mapping[str, Any] | None) -> Prepared:
     return made
 
 
-def base_environment(folder: str) -> dict[str, str]:
-    """Return what every job has.
+def base_environment() -> dict[str, str]:
+    """Return what every job has, but for its folder: a path that finds the program's own applications, and UTF-8.
 
-    A path that finds the program's own applications, its folder as home and for temporary files.
+    Where the executor has no language of its own, only the encoding is set: of C.UTF-8 nothing else differs from C, and
+    each further category is a file that every program of a job would load as it starts (setlocale(3)).
     """
+    language = os.environ.get("LANG", NEUTRAL)
     return {
         "PATH": OWN_PATH + os.environ.get("PATH", os.defpath),
-        "HOME": folder,
-        "TMPDIR": folder,
-        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        **({"LC_CTYPE": NEUTRAL} if language == NEUTRAL else {"LANG": language}),
     }
 
 
-def plan(job: Mapping[str, Any], folder: str, system: SystemFile, token: str, credentials: Opened = NONE) -> Plan:
-    """Work out what to start.
+def outline(job: Mapping[str, Any], system: Mapping[str, str], credentials: Opened = NONE) -> Outline:
+    """Work out what is the same for all jobs of the same settings.
 
     Parameters
     ----------
     job : Mapping[str, Any]
-        ``definition`` (JSON text), ``company_environment``, ``template_environment``, ``environment`` (decoded JSON),
-        ``job_id``, ``company_id``, ``run_template_id``, ``company_name``, ``company_slug``, ``zone``.
-    folder : str
-        Working directory of the job.
-    system : SystemFile
-        Values of the host.
-    token : str
-        Mark by which the processes of this job are known.
+        ``definition``, ``company_environment``, ``template_environment``, ``environment`` (each JSON text, decoded, or
+        None), ``company_id``, ``run_template_id``, ``company_name``, ``company_slug``, ``zone``.
+    system : Mapping[str, str]
+        Values of the system file.
     credentials : Opened
-        What the credentials of its run template give.
+        What the credentials of the run template give.
 
     Raises
     ------
     PlanError
-        There is nothing to start, a credential lacks what it requires, or a value cannot be passed to a process.
+        The command line cannot be understood, there is nothing to start, a credential lacks what it requires, or a
+        value cannot be passed to a process.
     """
     definition = prepare(job["definition"])
-    shared = {**system.values(), **(job.get("company_environment") or {})}
+    shared = {**system, **decoded(job.get("company_environment"))}
     values = {
         **definition.defaults,
         **credentials.defaults,
         **shared,
-        **(job["template_environment"] or {}),
-        **(job["environment"] or {}),
+        **decoded(job.get("template_environment")),
+        **decoded(job.get("environment")),
         **credentials.values,
     }
     own = {
-        "MULTIFLEXI_JOB_ID": str(job["job_id"]),
-        "MULTIFLEXI_JOB_TOKEN": token,
         "MULTIFLEXI_RUNTEMPLATE_ID": str(job["run_template_id"]),
         "MULTIFLEXI_COMPANY_ID": str(job["company_id"]),
         "COMPANY": job["company_slug"] or "",
@@ -152,22 +188,114 @@ def plan(job: Mapping[str, Any], folder: str, system: SystemFile, token: str, cr
     for name, credential in credentials.required.items():
         if not values.get(name):
             raise PlanError(f"The credential “{credential}” requires {name}, which has no value. Give it one.")
+    base = {**base_environment(), "TZ": job["zone"]}
+    if "LANG" in values or "LC_ALL" in values:
+        base.pop("LC_CTYPE", None)
     hidden = definition.hidden | credentials.hidden
     if shared:
         hidden |= {name for name in shared if SECRET.search(name)}
-    expand(values, hidden | credentials.values.keys(), own)
-    environment = {**base_environment(folder), "TZ": job["zone"], **values, **own}
+    made = Outline(
+        definition=definition,
+        base=base,
+        values=values,
+        own=own,
+        hidden=hidden,
+        literal=hidden | credentials.values.keys(),
+        secrets=credentials.secrets,
+    )
+    refers = any("{" in value for name, value in values.items() if name not in made.literal)
+    if refers or any("{" in part for part in definition.arguments):
+        return made
+    return msgspec.structs.replace(made, plain=filled(made, {**base, **values, **own}, values))
+
+
+def decoded(environment: str | Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return an environment that is given as JSON text, decoded, or not at all."""
+    if isinstance(environment, str):
+        return msgspec.json.decode(environment) or {}
+    return environment or {}
+
+
+def filled(outlined: Outline, environment: dict[str, str], values: Mapping[str, str]) -> Plan:
+    """Return the plan for an environment whose values are what they are to be."""
     check(environment)
-    secrets = [values[name] for name in hidden if values.get(name)]
-    secrets += credentials.secrets
-    command = command_line(definition, environment)
+    secrets = [values[name] for name in outlined.hidden if values.get(name)] + outlined.secrets
+    command = command_line(outlined.definition, environment)
     return Plan(
         command=command,
         masked_command=[mask_text(part, secrets) for part in command] if secrets else command,
         environment=environment,
         secrets=secrets,
-        definition=definition,
+        definition=outlined.definition,
     )
+
+
+def plan(outlined: Outline, job_id: int, folder: str, token: str) -> Plan:
+    """Work out what to start.
+
+    Parameters
+    ----------
+    outlined : Outline
+        What the job has in common with others.
+    job_id : int
+        The job.
+    folder : str
+        Its working directory.
+    token : str
+        Mark by which its processes are known.
+
+    Raises
+    ------
+    PlanError
+        A value cannot be passed to a process.
+    """
+    values = outlined.values
+    mine = {"MULTIFLEXI_JOB_ID": str(job_id), "MULTIFLEXI_JOB_TOKEN": token}
+    folders = {name: values.get(name, folder) for name in ("HOME", "TMPDIR")}
+    if (plain := outlined.plain) is not None:
+        return Plan(
+            command=plain.command,
+            masked_command=plain.masked_command,
+            environment={**plain.environment, **folders, **mine},
+            secrets=plain.secrets,
+            definition=plain.definition,
+        )
+    own = {**outlined.own, **mine}
+    expanded = dict(values)
+    expand(expanded, outlined.literal, own)
+    return filled(outlined, {**outlined.base, "HOME": folder, "TMPDIR": folder, **expanded, **own}, expanded)
+
+
+class Planner:
+    """Plans jobs, and remembers what those of the same settings have in common.
+
+    Parameters
+    ----------
+    system : SystemFile
+        Values of the host.
+    """
+
+    def __init__(self, system: SystemFile) -> None:
+        self._system = system
+        self._shared = system.values()
+        self._outlines: dict[tuple[object, ...], Outline] = {}
+
+    def plan(self, job: Mapping[str, Any], folder: str, token: str, credentials: Opened = NONE) -> Plan:
+        """Work out what to start for a row of ``claim_jobs``; see :func:`outline` and :func:`plan`.
+
+        What was opened for this job, its credentials and the environment of its company, is not remembered.
+        """
+        shared = self._system.values()
+        if credentials is not NONE or isinstance(job.get("company_environment"), dict):
+            return plan(outline(job, shared, credentials), job["job_id"], folder, token)
+        if shared is not self._shared or len(self._outlines) >= REMEMBERED:
+            self._outlines.clear()
+            self._shared = shared
+        settings = tuple([job[name] for name in SETTINGS])
+        known = self._outlines.get(settings)
+        if known is None:
+            known = self._outlines[settings] = outline(job, shared)
+        return plan(known, job["job_id"], folder, token)
 
 
 def secret_by_flag(document: Mapping[str, Any], name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from daemons.company_environment import opened
 from daemons.executors.interface import Ended, Executor, Launch, Run, StartError
 from daemons.executors.process_tree import start_time
 from daemons.job_credentials import NONE, CredentialError, Opened, credentials_of
-from daemons.job_environment import Plan, PlanError, plan
+from daemons.job_environment import Plan, PlanError
 from daemons.job_output import CHUNK, EMPTY, LIMIT, OutputBuffer, Piece
 from daemons.limits import Limits, limits_in
 from daemons.outcomes import FAILURE, outcome_of
@@ -64,22 +64,19 @@ class JobRun:
         What the jobs of an executor share.
     executor : Executor
         How it is run.
-    job : Mapping[str, Any]
+    job : dict[str, Any]
         A row of ``claim_jobs``.
     place_free : Callable
         Called when its process has ended, while its end may still have to be written.
     """
 
     def __init__(
-        self, surroundings: Surroundings, executor: Executor, job: Mapping[str, Any], place_free: Callable[[], None]
+        self, surroundings: Surroundings, executor: Executor, job: dict[str, Any], place_free: Callable[[], None]
     ) -> None:
         self._around = surroundings
         self._executor = executor
         self._place_free = place_free
-        self.job = dict(job)
-        for name in ("environment", "template_environment", "company_environment"):
-            text = self.job.get(name)
-            self.job[name] = msgspec.json.decode(text) if isinstance(text, str) and text != "{}" else None
+        self.job = job
         self.job_id: int = job["job_id"]
         self.company_id: int = job["company_id"]
         self.hold = Hold(self.job_id, self.company_id, job["version"], self._cancel_requested)
@@ -155,7 +152,7 @@ class JobRun:
         try:
             await self._open_company_environment()
             credentials = await self._credentials()
-            planned = self._plan = plan(self.job, folder, self._around.system_file, self._token, credentials)
+            planned = self._plan = self._around.planner.plan(self.job, folder, self._token, credentials)
             self.job["definition"] = planned.definition.document
             self._buffer = OutputBuffer(
                 self.job_id, self.company_id, planned.secrets, self._limits.output or LIMIT, self._output_came
@@ -185,9 +182,9 @@ class JobRun:
                 out_of_time.cancel()
 
     async def _open_company_environment(self) -> None:
-        if (sealed := self.job["company_environment"]) is not None:
+        if (sealed := self.job["company_environment"]) and sealed != "{}":
             self.job["company_environment"] = await opened(
-                self._around.store.keyring, self.company_id, sealed, lambda: self.hold.fenced
+                self._around.store.keyring, self.company_id, msgspec.json.decode(sealed), lambda: self.hold.fenced
             )
 
     async def _credentials(self) -> Opened:

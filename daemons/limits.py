@@ -65,26 +65,37 @@ def limits_in(text: str | None) -> Limits:
     return limits_of(msgspec.json.decode(text)) if text else NONE
 
 
+@lru_cache(maxsize=256)
+def resources(limits: Limits) -> tuple[tuple[int, tuple[int, int]], ...]:
+    """Return what the system is told of limits: of each resource its soft and hard limit."""
+    wanted = (
+        (resource.RLIMIT_CPU, limits.cpu_time, HARD_LATER),
+        (resource.RLIMIT_AS, limits.memory, 0),
+        (resource.RLIMIT_FSIZE, limits.file_size, 0),
+        (resource.RLIMIT_NOFILE, limits.open_files, 0),
+    )
+    return tuple((kind, pair_below(kind, value, more)) for kind, value, more in wanted if value is not None)
+
+
 def put_on(pid: int, limits: Limits) -> None:
     """Put limits on a process, those of the system's below them (getrlimit(2))."""
     with suppress(ProcessLookupError):  # it has ended already
-        if limits.cpu_time is not None:
-            set_limit(pid, resource.RLIMIT_CPU, limits.cpu_time, HARD_LATER)
-        if limits.memory is not None:
-            set_limit(pid, resource.RLIMIT_AS, limits.memory, 0)
-        if limits.file_size is not None:
-            set_limit(pid, resource.RLIMIT_FSIZE, limits.file_size, 0)
-        if limits.open_files is not None:
-            set_limit(pid, resource.RLIMIT_NOFILE, limits.open_files, 0)
+        for kind, pair in resources(limits):
+            resource.prlimit(pid, kind, pair)
 
 
-def set_limit(pid: int, kind: int, value: int, more: int) -> None:
-    """Set one limit, the hard one ``more`` above the soft one; neither above the hard limit that there is."""
+def pair_below(kind: int, value: int, more: int) -> tuple[int, int]:
+    """Return a soft limit, and a hard one ``more`` above it; neither above the hard limit that there is."""
     most = resource.getrlimit(kind)[1]  # the executor's own, which its jobs inherit
     hard = value + more
     if most != resource.RLIM_INFINITY:
-        value, hard = min(value, most), min(hard, most)
-    resource.prlimit(pid, kind, (value, hard))
+        return min(value, most), min(hard, most)
+    return value, hard
+
+
+def set_limit(pid: int, kind: int, value: int) -> None:
+    """Set one limit of a process."""
+    resource.prlimit(pid, kind, pair_below(kind, value, 0))
 
 
 def reached(limits: Limits, exit_code: int, signalled: int | None, seconds: float, peak: int) -> tuple[str, str] | None:

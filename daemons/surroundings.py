@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from daemons.environment_file import SystemFile
+from daemons.job_environment import Planner
 from daemons.recorder import Recorder
 from daemons.work_folder import WorkFolders
 from eventstore.store import EventStore
@@ -40,7 +41,7 @@ class Surroundings:
         self.store = store
         self.recorder = recorder
         self.folders = WorkFolders()
-        self.system_file = SystemFile()
+        self.planner = Planner(SystemFile())
         self.grace = float(environment.get("MULTIFLEXI_CANCEL_GRACE") or GRACE)
         self.drain = float(environment.get("MULTIFLEXI_DRAIN") or DRAIN)
         self.job_user = environment.get("MULTIFLEXI_JOB_USER") or None

@@ -70,7 +70,8 @@ def key_owner(company_id: int, moment: datetime | None = None) -> str:
     >>> key_owner(7, datetime(2026, 2, 3, tzinfo=UTC))
     'output:7:2026-02'
     """
-    return f"output:{company_id}:{moment or datetime.now(UTC):%Y-%m}"
+    at = moment or datetime.now(UTC)
+    return f"output:{company_id}:{at.year:04}-{at.month:02}"
 
 
 def place(job_id: int, channel: str, offset: int) -> bytes:

@@ -18,10 +18,11 @@ import subprocess
 import time
 from contextlib import suppress
 
-from daemons import limits
 from daemons.executors import process_tree
 from daemons.executors.interface import Ended, Launch, Sink, StartError
 from daemons.executors.native_run import NativeRun
+from daemons.executors.watch import Watch
+from daemons.limits import NONE, put_on, set_limit
 
 NOT_FOUND = 127
 CANNOT_EXECUTE = 126
@@ -46,6 +47,8 @@ class NativeExecutor:
     def __init__(self) -> None:
         keep_from_jobs()
         self._null = os.open(os.devnull, os.O_RDWR)
+        self._home = os.open(".", os.O_PATH)
+        self._watch: Watch | None = None
 
     async def start(self, launch: Launch, sink: Sink) -> NativeRun:
         """Start the process of a job.
@@ -67,18 +70,19 @@ class NativeExecutor:
         except OSError as error:
             for descriptor in pipes:
                 os.close(descriptor)
-            raise StartError(refusal(path, error)) from error
-        if launch.limits is not limits.NONE:
+            raise StartError(refusal(path, launch.command[0], error)) from error
+        if launch.limits is not NONE:
             restrict(pid, launch, time.monotonic() - began > AT_ONCE)
         os.close(pipes[1])
         os.close(pipes[3])
         process_tree.ORPHANS.leaders[pid] = launch.token
-        return NativeRun(pid, pipes[0], pipes[2], launch, sink)
+        if self._watch is None:
+            self._watch = Watch()
+        return NativeRun(pid, pipes[0], pipes[2], launch, sink, self._watch)
 
     def _spawn(self, path: str, launch: Launch, account: pwd.struct_passwd | None, out: int, err: int) -> int:
         if account is not None:
             return self._spawn_as(path, launch, account, out, err)
-        home = os.open(".", os.O_PATH)
         try:
             os.chdir(launch.folder)
             return os.posix_spawn(
@@ -95,8 +99,7 @@ class NativeExecutor:
                 setsigdef=RESTORED,
             )
         finally:
-            os.fchdir(home)
-            os.close(home)
+            os.fchdir(self._home)
 
     def _spawn_as(self, path: str, launch: Launch, account: pwd.struct_passwd, out: int, err: int) -> int:
         os.chown(launch.folder, account.pw_uid, account.pw_gid)
@@ -118,7 +121,7 @@ class NativeExecutor:
 
 
 def find(launch: Launch) -> str:
-    """Return the path of the executable.
+    """Return the path of the executable. Whether there is one at a path that was given is seen when it is started.
 
     Raises
     ------
@@ -127,14 +130,16 @@ def find(launch: Launch) -> str:
     """
     name = launch.command[0]
     if os.sep in name:
-        path = os.path.join(launch.folder, name)  # noqa: PTH118 - on the path of every job
-        if os.path.exists(path):  # noqa: PTH110
-            return path
-    elif path := shutil.which(name, path=launch.environment.get("PATH", os.defpath)):
+        return os.path.join(launch.folder, name)  # noqa: PTH118 - on the path of every job
+    if path := shutil.which(name, path=launch.environment.get("PATH", os.defpath)):
         return path
-    where = "" if os.sep in name else f" in PATH ({launch.environment.get('PATH', os.defpath)})"
+    raise StartError(not_found(name, f" in PATH ({launch.environment.get('PATH', os.defpath)})"))
+
+
+def not_found(name: str, where: str = "") -> Ended:
+    """Return how a job ends whose executable is nowhere."""
     reason = f"Executable {name} was not found{where}. Is the application installed on this host?"
-    raise StartError(Ended(exit_code=NOT_FOUND, outcome="not_found", reason=reason))
+    return Ended(exit_code=NOT_FOUND, outcome="not_found", reason=reason)
 
 
 def keep_from_jobs() -> None:
@@ -168,7 +173,7 @@ def account_of(launch: Launch) -> pwd.struct_passwd | None:
     return account
 
 
-def refusal(path: str, error: OSError) -> Ended:
+def refusal(path: str, name: str, error: OSError) -> Ended:
     """Return how a job ends whose process the system refused to start."""
     if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         reason = (
@@ -177,6 +182,8 @@ def refusal(path: str, error: OSError) -> Ended:
         return Ended(exit_code=FAILURE, reason=reason)
     if error.errno == errno.E2BIG:
         return Ended(exit_code=CANNOT_EXECUTE, reason="Command line and environment are longer than the system allows.")
+    if error.errno == errno.ENOENT and not os.path.exists(path):  # noqa: PTH110 - a link to nothing is none, too
+        return not_found(name)
     if error.errno == errno.ENOENT:
         reason = f"{path} cannot be started: {error.strerror}. Is its interpreter installed?"
         return Ended(exit_code=NOT_FOUND, outcome="not_found", reason=reason)
@@ -185,16 +192,16 @@ def refusal(path: str, error: OSError) -> Ended:
 
 def restrict(pid: int, launch: Launch, late: bool) -> None:
     """Put the limits on a process, and on what it may have started if that is late."""
-    limits.put_on(pid, launch.limits)
+    put_on(pid, launch.limits)
     if late and process_tree.has_children(pid):
         for process in process_tree.descendants(pid):
-            limits.put_on(process, launch.limits)
+            put_on(process, launch.limits)
     wanted = launch.limits.processes
     account = launch.run_as and pwd.getpwnam(launch.run_as)
     uid = account.pw_uid if account else os.geteuid()
     if wanted is not None and uid != 0:
         # The system counts per user, so the limit is what the user has now and what the job may add; and never root.
-        limits.set_limit(pid, resource.RLIMIT_NPROC, processes_of(uid) + wanted - 1, 0)
+        set_limit(pid, resource.RLIMIT_NPROC, processes_of(uid) + wanted - 1)
 
 
 def processes_of(uid: int) -> int:

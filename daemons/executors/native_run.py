@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from daemons.executors import process_tree
 from daemons.executors.interface import Ended, Launch, Sink
+from daemons.executors.watch import Watch
 from daemons.limits import reached
 
 READ_SIZE = 64 * 1024
@@ -32,17 +33,17 @@ KILL_TURNS = 400
 class Pipe:
     """One channel of a process: hands on what there is, pauses while nobody has room."""
 
-    def __init__(self, channel: str, descriptor: int, sink: Sink) -> None:
+    def __init__(self, channel: str, descriptor: int, sink: Sink, watch: Watch) -> None:
         self._channel = channel
         self._descriptor = descriptor
         self._sink = sink
         self._size = READ_SIZE
-        self._loop = asyncio.get_running_loop()
+        self._watch = watch
         self.closed = False
         self.paused = False
         self.bytes = 0
         os.set_blocking(descriptor, False)
-        self._loop.add_reader(descriptor, self.read)
+        watch.add(descriptor, self.read)
 
     def read(self) -> bool:
         """Read once; return whether there may be more to read now."""
@@ -75,7 +76,7 @@ class Pipe:
         if not self.closed:
             self.closed = True
             if not self.paused:
-                self._loop.remove_reader(self._descriptor)
+                self._watch.remove(self._descriptor)
             os.close(self._descriptor)
 
     def _enlarge(self) -> None:
@@ -86,29 +87,30 @@ class Pipe:
     def _pause(self) -> None:
         if not self.paused:
             self.paused = True
-            self._loop.remove_reader(self._descriptor)
+            self._watch.remove(self._descriptor)
             self._sink.when_room(self._resume)
 
     def _resume(self) -> None:
         if self.paused:
             self.paused = False
             if not self.closed:
-                self._loop.add_reader(self._descriptor, self.read)
+                self._watch.add(self._descriptor, self.read)
 
 
 class NativeRun:
     """A process that was started, the leader of its own session and group."""
 
-    def __init__(self, pid: int, out: int, err: int, launch: Launch, sink: Sink) -> None:
+    def __init__(self, pid: int, out: int, err: int, launch: Launch, sink: Sink, watch: Watch) -> None:
         self.pid = pid
         self._launch = launch
+        self._watch = watch
         self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[tuple[int, resource.struct_rusage]] = self._loop.create_future()
         self._ended: asyncio.Future[Ended] = self._loop.create_future()
         self._reason: tuple[str, str] | None = None
-        self._pipes = (Pipe("stdout", out, sink), Pipe("stderr", err, sink))
+        self._pipes = (Pipe("stdout", out, sink, watch), Pipe("stderr", err, sink, watch))
         self._pidfd = os.pidfd_open(pid)
-        self._loop.add_reader(self._pidfd, self._reap)
+        watch.add(self._pidfd, self._reap)
         self._tasks: set[asyncio.Task[None]] = set()
         if launch.limits.processes is not None:
             self._begin(self._count_processes(launch.limits.processes))
@@ -133,7 +135,7 @@ class NativeRun:
         task.add_done_callback(self._tasks.discard)
 
     def _reap(self) -> None:
-        self._loop.remove_reader(self._pidfd)
+        self._watch.remove(self._pidfd)
         os.close(self._pidfd)
         # Its group is ended before it is reaped: until then nobody else can have its number.
         process_tree.kill_group(self.pid)

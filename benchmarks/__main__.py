@@ -2,10 +2,10 @@
 
     python -m benchmarks [NAME ...] [--no-results] [--undisturbed]
 
-Names are ``P1``, ``P2``, ``P3``, ``P6``, ``P8``, ``encryption`` and ``peer``; without one, all of them run. They take
-a server of their own, durable and with the settings of an installation, or make databases of their own on that of
-``DATABASE_URL``. On a machine that others use, ``--undisturbed`` keeps their work away from the processor, though not
-from the disk.
+Names are ``P1``, ``P2``, ``P3``, ``P4``, ``P5``, ``P6``, ``P8``, ``P10``, ``encryption`` and ``peer``; without one,
+all of them run. They take a server of their own, durable and with the settings of an installation, or make databases of
+their own on that of ``DATABASE_URL``. On a machine that others use, ``--undisturbed`` keeps their work away from the
+processor, though not from the disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ import os
 import time
 from collections.abc import Callable
 
-from benchmarks import batches, encryption, p6_scheduling, peer, rebuild, results, single, visibility
+from benchmarks import (
+    batches,
+    encryption,
+    p4_throughput,
+    p5_latency,
+    p6_scheduling,
+    p10_idle,
+    peer,
+    rebuild,
+    results,
+    single,
+    visibility,
+)
 from benchmarks.figures import HEADINGS, Figure, table
 from benchmarks.place import Place, place
 
@@ -23,8 +35,11 @@ BENCHMARKS: dict[str, Callable[[Place], list[Figure]]] = {
     "P1": single.measure,
     "P2": batches.measure,
     "P3": rebuild.measure,
+    "P4": p4_throughput.measure,
+    "P5": p5_latency.measure,
     "P6": p6_scheduling.measure,
     "P8": visibility.measure,
+    "P10": p10_idle.measure,
     "encryption": encryption.measure,
     "peer": peer.measure,
 }

@@ -4,13 +4,10 @@ Each job is ``/bin/echo``, one line of output, started without a shell, with env
 masking in place: scheduled, started, output and finished as events, and in the read models. Two executors, one
 projector, and PostgreSQL (durable) share the machine. In the same run, procrastinate runs jobs that do
 nothing, with two workers.
-
-    python -m benchmarks.p4_throughput [--jobs 4000]
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import subprocess
@@ -18,21 +15,22 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
-from daemons.prepare import prepare
+from benchmarks.figures import Figure
+from benchmarks.place import Place
 from domain.application_events import ApplicationImported
 from domain.company_events import CompanyCreated
 from domain.job_events import JobScheduled
 from domain.run_template_events import RunTemplateCreated
 from eventstore.log import NO_STREAM, Append
 from eventstore.store import EventStore
-from tests.testbed.postgres import Database, Server
+from tests.testbed.postgres import Database
 from tests.testbed.stores import MASTER_KEY, open_store
 
 BASELINE = """
@@ -78,6 +76,7 @@ asyncio.run(main())
 """
 
 COMPANY = 1
+JOBS = 4000
 LIMITS = {"wall_time": 60, "cpu_time": 60, "memory": 2**32, "file_size": 2**30, "open_files": 1024}
 
 
@@ -112,13 +111,18 @@ def daemons(database: Database, folder: Path, *kinds: str) -> Iterator[None]:
             process.wait()
 
 
-async def configure(store: EventStore) -> int:
+async def configure(
+    store: EventStore,
+    executable: str = "/bin/echo",
+    arguments: str = "hello",
+    limits: Mapping[str, int] = LIMITS,
+) -> int:
     """Make a company, an application with a secret, and a template with limits; return the template's id."""
     company = CompanyCreated(company_id=COMPANY, uuid=str(uuid.uuid4()), name="Acme", code="acme", time_zone="UTC")
     definition = {
         "name": "Echo",
-        "executable": "/bin/echo",
-        "cmdparams": "hello",
+        "executable": executable,
+        "cmdparams": arguments,
         "environment": {"PASSWORD": {"type": "password"}, "URL": {"type": "string", "defval": "https://example.com"}},
     }
     application = ApplicationImported(
@@ -126,7 +130,7 @@ async def configure(store: EventStore) -> int:
         uuid=str(uuid.uuid4()),
         name="Echo",
         version="1",
-        executable="/bin/echo",
+        executable=executable,
         definition=definition,
         digest="1",
     )
@@ -137,7 +141,7 @@ async def configure(store: EventStore) -> int:
         application_id=1,
         name="Echo",
         environment={"PASSWORD": "hunter2-hunter2"},
-        limits=LIMITS,
+        limits=dict(limits),
         overlap_policy="allow",
     )
     await store.append_all(
@@ -233,26 +237,24 @@ def procrastinate(database: Database, count: int) -> float:
             worker.wait()
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=4000)
-    parser.add_argument("--skip-procrastinate", action="store_true")
-    count = parser.parse_args().jobs
-    with Server(durable=True, shared_buffers="512MB") as server:
-        before = baseline(count)
-        database = server.fresh_database()
-        prepare(database.owner_url)
-        reached = asyncio.run(ours(database, count))
-        after = baseline(count)
-        print(f"P4: baseline {before:.0f} and {after:.0f}/s, ours {reached:.0f}/s")
-        print(f"P4: ratio {reached / ((before + after) / 2):.2f} (target 0.6)")
-        if not parser.parse_args().skip_procrastinate:
-            other = procrastinate(server.empty_database(), count // 500 * 500)
-            print(
-                f"P4: procrastinate, jobs that do nothing: {other:.0f}/s; ours is {reached / other:.1f} times as fast"
-            )
-
-
-if __name__ == "__main__":
-    main()
+def measure(where: Place) -> list[Figure]:
+    """Measure P4, the plain processes before and after it."""
+    before = baseline(JOBS)
+    with where.database(read_models=True) as database:
+        reached = asyncio.run(ours(database, JOBS))
+    after = baseline(JOBS)
+    with where.database() as database:
+        other = procrastinate(database, JOBS)
+    plain = (before + after) / 2
+    what = "processes end to end, two executors, a projector and the server on the machine"
+    return [
+        Figure("P4", what, f"{reached:,.0f} jobs/s", f"{plain:,.0f} processes/s", reached / plain, 0.6),
+        Figure(
+            "P4",
+            "the same against procrastinate, two workers, jobs that do nothing",
+            f"{reached:,.0f} jobs/s",
+            f"{other:,.0f} jobs/s",
+            reached / other,
+            1.0,
+        ),
+    ]

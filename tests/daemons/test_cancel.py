@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from domain.job_events import JobCancelRequested
+from eventstore.errors import DatabaseUnavailableError
 from eventstore.log import Append
+from eventstore.read import Recorded
+from eventstore.store import EventStore
 from tests.testbed.engine import COMPANY, Lab, engine
 from tests.testbed.executor_process import ExecutorProcess
 from tests.testbed.postgres import Database
@@ -67,6 +72,27 @@ async def test_a_job_that_ignores_term_is_killed_after_the_grace(
         row = await lab.ended(job)
         assert (row["outcome"], row["signal"]) == ("cancelled", 9)
         assert 0.4 <= time.monotonic() - began < 5.4
+
+
+async def test_a_job_is_cancelled_though_the_database_went_away_when_its_executor_looked_who_wanted_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_stream, failures = EventStore.read_stream, iter(range(2))
+
+    def fails_at_first(self: EventStore, stream: str, **options: Any) -> AsyncIterator[Recorded]:
+        if self is not lab.store and next(failures, None) is not None:
+            raise DatabaseUnavailableError("The database is away.")
+        return read_stream(self, stream, **options)
+
+    async with engine(database, "executor", "projector") as lab:
+        template = await lab.template("/bin/sh", ["-c", "trap 'exit 4' TERM; echo on; while :; do sleep 0.05; done"])
+        job = await lab.schedule(template)
+        await lab.running(job)
+        monkeypatch.setattr(EventStore, "read_stream", fails_at_first)
+        await cancel(lab, job, template)
+        row = await lab.ended(job)
+        assert (row["outcome"], row["exitcode"], row["reason"]) == ("cancelled", 4, "Cancelled by user:1.")
+        assert next(failures, None) is None
 
 
 async def test_a_job_that_ended_before_it_was_heard_keeps_how_it_ended(database: Database, tmp_path: Path) -> None:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,10 +14,11 @@ import psycopg
 import pytest
 
 from eventstore.verify import verify
+from tests.faults.troop import Troop, strike
 from tests.projections.scenes import settle
 from tests.testbed.engine import engine
 from tests.testbed.postgres import Database, Server
-from tests.testbed.stores import MASTER_KEY, open_store
+from tests.testbed.stores import open_store
 
 KILLS = 110
 LONGEST = 150.0
@@ -29,94 +26,6 @@ LONGEST = 150.0
 
 VICTIMS = ("writer0", "writer1", "projector", "executor", "backend", "backend", "crash", "postmaster")
 AT_MOST = {"postmaster": 12, "crash": 10}
-
-TERMINATE = """
-    SELECT pg_terminate_backend(pid) FROM (
-        SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-         ORDER BY random() LIMIT 1) victim
-"""
-
-
-VICTIM = """
-    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-     ORDER BY random() LIMIT 1
-"""
-
-
-class Troop:
-    """The processes of a test: each is started again when it was killed."""
-
-    def __init__(self, database: Database, template: int, folder: Path) -> None:
-        self._environment = {
-            **os.environ,
-            "DATABASE_URL": database.app_url,
-            "DATABASE_OWNER_URL": database.owner_url,
-            "ENCRYPTION_MASTER_KEY": MASTER_KEY,
-            "MULTIFLEXI_WORK_FOLDER": str(folder / "work"),
-        }
-        self._commands = {
-            f"writer{n}": ["tests.faults.writer", database.app_url, str(template), str(folder / f"told{n}")]
-            for n in range(2)
-        } | {"projector": ["daemons.projector"], "executor": ["daemons.executor"]}
-        self._log = (folder / "log").open("wb")
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
-        for name in self._commands:
-            self.start(name)
-
-    def start(self, name: str) -> None:
-        """Start a process."""
-        command = [sys.executable, "-m", *self._commands[name]]
-        self.running[name] = subprocess.Popen(
-            command, env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True
-        )
-
-    def kill(self, name: str) -> None:
-        """Kill a process of ours by its id, and start it anew."""
-        self.running[name].kill()
-        self.running[name].wait()
-        self.start(name)
-
-    def stop(self) -> None:
-        """Kill all of them."""
-        for process in self.running.values():
-            process.kill()
-            process.wait()
-        self._log.close()
-
-
-def kill_backend(database: Database) -> None:
-    """Cut one session of the database."""
-    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-        connection.execute(TERMINATE)
-
-
-def crash_backend(database: Database) -> None:
-    """Kill the process of one session of the test's own server: the server ends all others and recovers."""
-    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-        row = connection.execute(VICTIM).fetchone()
-    if row is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(row[0], signal.SIGKILL)
-
-
-def kill_postmaster(server: Server) -> None:
-    """Kill the test's own server, and start it again."""
-    pid = server.postgres.pid
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    server.start()
-
-
-def strike(victim: str, troop: Troop, server: Server, database: Database) -> None:
-    """Kill a victim."""
-    if victim == "backend":
-        kill_backend(database)
-    elif victim == "crash":
-        crash_backend(database)
-    elif victim == "postmaster":
-        kill_postmaster(server)
-    else:
-        troop.kill(victim)
 
 
 @pytest.mark.slow
@@ -127,7 +36,7 @@ async def test_every_acknowledged_event_is_once_in_the_log_and_once_in_each_read
         database = server.fresh_database()
         async with engine(database) as lab:
             template = await lab.template("/bin/true", overlap_policy="allow")
-        troop = Troop(database, template, tmp_path)
+        troop = Troop(database, commands(database, template, tmp_path), tmp_path)
         killed: Counter[str] = Counter()
         until = time.monotonic() + LONGEST
         try:
@@ -150,6 +59,15 @@ async def test_every_acknowledged_event_is_once_in_the_log_and_once_in_each_read
             await check_log(store.pool, told)
             await check_read_models(store.pool)
             assert (await verify(store)).ok
+
+
+def commands(database: Database, template: int, folder: Path) -> dict[str, list[str]]:
+    """Return what the processes are started with."""
+    writers = {
+        f"writer{n}": ["tests.faults.writer", database.app_url, str(template), str(folder / f"told{n}")]
+        for n in range(2)
+    }
+    return {**writers, "projector": ["daemons.projector"], "executor": ["daemons.executor"]}
 
 
 def lines_of(path: Path) -> list[str]:

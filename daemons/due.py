@@ -50,31 +50,12 @@ class DueTemplate(msgspec.Struct, frozen=True, kw_only=True):
     company_id: int
     next_due: datetime
     document: Document
-    zone: str
+    terms: Terms
     app_id: int
     app_version: str
     stream_version: int
     queued: int
     running: list[int]
-
-    def terms(self) -> Terms:
-        """Return the terms that its due times follow from."""
-        read = self.document
-        return Terms(
-            interval=read.interval,
-            cron=read.cron,
-            zone=self.zone,
-            start_at=read.start_at,
-            end_at=read.end_at,
-            delay=read.delay,
-            jitter=read.jitter,
-            missed_policy=read.missed_policy,
-            missed_limit=read.missed_limit,
-            overlap_policy=read.overlap_policy,
-            deadline_offset=read.deadline_offset,
-            max_attempts=read.max_attempts,
-            allow_late=read.allow_late,
-        )
 
 
 _decoder = msgspec.json.Decoder(Document)
@@ -84,15 +65,45 @@ _plan = lru_cache(maxsize=4096)(plan)
 
 def due_template(row: Any) -> DueTemplate:
     """Return a row of ``run_template.due`` as what it is."""
-    fields: dict[str, Any] = dict(row)
-    fields["document"] = _decoder.decode(fields["document"])
-    return DueTemplate(**fields)
+    run_template_id, company_id, next_due, text, zone, app_id, app_version, stream_version, queued, running = row
+    document = _decoder.decode(text)
+    return DueTemplate(
+        run_template_id=run_template_id,
+        company_id=company_id,
+        next_due=next_due,
+        document=document,
+        terms=terms_of(document, zone),
+        app_id=app_id,
+        app_version=app_version,
+        stream_version=stream_version,
+        queued=queued,
+        running=running,
+    )
+
+
+def terms_of(read: Document, zone: str) -> Terms:
+    """Return the terms that the due times of a template follow from."""
+    return Terms(
+        interval=read.interval,
+        cron=read.cron,
+        zone=zone,
+        start_at=read.start_at,
+        end_at=read.end_at,
+        delay=read.delay,
+        jitter=read.jitter,
+        missed_policy=read.missed_policy,
+        missed_limit=read.missed_limit,
+        overlap_policy=read.overlap_policy,
+        deadline_offset=read.deadline_offset,
+        max_attempts=read.max_attempts,
+        allow_late=read.allow_late,
+    )
 
 
 def planned(template: DueTemplate, now: datetime) -> Plan | None:
     """Return the plan of a due template, or None if its schedule cannot be read any more."""
     try:
-        return _plan(template.terms(), template.next_due, now, queued=template.queued, running=len(template.running))
+        return _plan(template.terms, template.next_due, now, queued=template.queued, running=len(template.running))
     except DomainError:
         return None
 
@@ -138,7 +149,7 @@ def _passed_over(template: DueTemplate, found: Plan, now: datetime) -> Append:
 
 
 def _opened(template: DueTemplate, window: Window, task_id: int, now: datetime) -> TaskOpened:
-    terms = template.terms()
+    terms = template.terms
     return TaskOpened(
         task_id=task_id,
         company_id=template.company_id,
@@ -178,7 +189,7 @@ def _job(template: DueTemplate, window: Window, found: Plan, now: datetime, ids:
         uuid=str(uuid.uuid4()),
         application_id=template.app_id,
         application_version=template.app_version,
-        not_before=start_of(template.terms(), template.run_template_id, window.due),
+        not_before=start_of(template.terms, template.run_template_id, window.due),
         scheduled_at=now,
         schedule_type=read.interval,
         due=window.due,

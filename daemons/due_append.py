@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 import asyncpg
@@ -16,6 +17,7 @@ import msgspec
 import structlog
 
 from daemons.due import DueTemplate
+from domain.task_events import TaskOpened
 from eventstore import codec
 from eventstore.log import JOB, NO_STREAM, Append, Meta
 from eventstore.sender import SEPARATOR
@@ -31,9 +33,9 @@ Outcome = Literal["scheduled", "changed", "known", "refused"]
 task before, ``refused`` by the database."""
 
 SCHEDULE = """
-    SELECT schedule_due($1, $2, $3, $4, $5, string_to_array($6, E'\\x1f'), $7, $8, $9, $10,
-                        string_to_array($11, E'\\x1f'), string_to_array($12, E'\\x1f')::jsonb[],
-                        string_to_array($13, E'\\x1f')::jsonb[], $14)
+    SELECT schedule_due($1, $2, $3, $4, $5, string_to_array($6, E'\\x1f'), $7, $8, $9, $10, $11,
+                        string_to_array($12, E'\\x1f'), string_to_array($13, E'\\x1f')::jsonb[],
+                        string_to_array($14, E'\\x1f')::jsonb[], $15)
 """
 """Text comes as one string for each column, which the driver encodes faster; JSON escapes the character between."""
 
@@ -49,6 +51,8 @@ class Wanted(NamedTuple):
 
 async def append_due(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
     """Append what follows from due templates, each as a whole or not at all; return what became of each."""
+    if not wanted:
+        return []
     for attempt in range(ATTEMPTS):
         try:
             return await _call(store, wanted)
@@ -73,6 +77,7 @@ async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
     rank: list[int] = []
     last: list[bool] = []
     old: list[bool] = []
+    windows: list[datetime | None] = []
     types: list[str] = []
     data: list[str] = []
     versions: list[int] = []
@@ -84,6 +89,7 @@ async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
                 rank.append(place)
                 last.append(place == len(append.events))
                 old.append(append.expected != NO_STREAM)
+                windows.append(event.window_start if isinstance(event, TaskOpened) else None)
                 types.append(type(event).__name__)
                 data.append(codec.encode(event))
                 versions.append(type(event).schema_version)
@@ -100,6 +106,7 @@ async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
         rank,
         last,
         old,
+        windows,
         SEPARATOR.join(types),
         SEPARATOR.join(data),
         SEPARATOR.join(_meta(version) for version in (kinds if len(kinds) == 1 else versions)),

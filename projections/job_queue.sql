@@ -43,6 +43,21 @@ BEGIN
         END IF;
     END IF;
 
+    IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
+                    WHERE b.type IN ('JobStarted', 'JobCancelRequested', 'JobFinished', 'JobCancelled')) THEN
+        -- What a scheduler appends: each job stands there once, so nothing is to be put together.
+        INSERT INTO job_queue AS q (job_id, company_id, run_template_id, app_id, due, not_before, priority, executor, labels, state,
+                                    schedule_type, launched_by, environment, task_id, attempt, queued_at, stream_version)
+        SELECT (b.data->>'job_id')::integer, b.company_id, (b.data->>'run_template_id')::integer,
+               (b.data->>'application_id')::integer, (b.data->>'due')::timestamptz, (b.data->>'not_before')::timestamptz,
+               coalesce((b.data->>'priority')::integer, 0), b.data->>'executor', b.data->'labels', 'queued',
+               b.data->>'schedule_type', b.data->>'launched_by', b.data->'environment', (b.data->>'task_id')::integer,
+               (b.data->>'attempt')::integer, (b.data->>'scheduled_at')::timestamptz, b.version
+          FROM unnest(batch) b WHERE b.type = 'JobScheduled'
+        ON CONFLICT (job_id) DO UPDATE SET stream_version = excluded.stream_version;
+        RETURN;
+    END IF;
+
     INSERT INTO job_queue AS q (job_id, company_id, run_template_id, app_id, due, not_before, priority, executor, labels, state,
                                 schedule_type, launched_by, environment, task_id, attempt, executor_id, queued_at, started_at,
                                 cancel_requested_at, cancel_reason, stream_version)

@@ -35,6 +35,21 @@ BEGIN
     IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).data) b WHERE b.data->>'task_id' IS NOT NULL) THEN
         RETURN;
     END IF;
+    IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
+                    WHERE b.type IN ('TaskFulfilled', 'TaskFailed', 'TaskMissed', 'JobStarted', 'JobFinished')) THEN
+        -- What a scheduler appends: each task stands there once, so nothing is to be put together.
+        INSERT INTO task AS t (id, company_id, run_template_id, window_start, window_end, deadline, max_attempts, allow_late,
+                               opened_at, stream_version)
+        SELECT (b.data->>'task_id')::integer, b.company_id, (b.data->>'run_template_id')::integer,
+               (b.data->>'window_start')::timestamptz, (b.data->>'window_end')::timestamptz, (b.data->>'deadline')::timestamptz,
+               (b.data->>'max_attempts')::integer, (b.data->>'allow_late')::boolean, (b.data->>'opened_at')::timestamptz, b.version
+          FROM unnest(batch) b WHERE b.type = 'TaskOpened'
+        ON CONFLICT (id) DO UPDATE
+           SET window_start = excluded.window_start, window_end = excluded.window_end, deadline = excluded.deadline,
+               max_attempts = excluded.max_attempts, allow_late = excluded.allow_late, opened_at = excluded.opened_at,
+               stream_version = greatest(t.stream_version, excluded.stream_version);
+        RETURN;
+    END IF;
     -- running_job_id 0: the job that ran has ended, and none has begun since.
     WITH put AS (
         INSERT INTO task AS t (id, company_id, run_template_id, window_start, window_end, deadline, max_attempts, allow_late,

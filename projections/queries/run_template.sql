@@ -61,13 +61,15 @@ SELECT array_agg(d.run_template_id) AS ids, array_agg(d.next_due) AS moments
 -- What the scheduler needs of templates that are due at a moment, with their jobs that wait and run. $1: moment, $2: templates.
 SELECT d.run_template_id, d.company_id, d.next_due, t.document, coalesce(t.document->>'time_zone', c.time_zone, 'UTC') AS zone,
        t.app_id, coalesce(a.version, '') AS app_version, t.stream_version,
-       (SELECT count(*) FROM job_queue q WHERE q.state = 'queued' AND q.run_template_id = d.run_template_id) AS queued,
-       ARRAY(SELECT q.job_id FROM job_queue q WHERE q.state = 'running' AND q.company_id = d.company_id
-                AND q.run_template_id = d.run_template_id) AS running
+       w.queued, w.running
   FROM due d
   JOIN run_template t ON t.id = d.run_template_id
   JOIN company c ON c.id = t.company_id
   LEFT JOIN application a ON a.id = t.app_id
+ CROSS JOIN LATERAL (
+     SELECT count(*) FILTER (WHERE q.state = 'queued') AS queued,
+            coalesce(array_agg(q.job_id) FILTER (WHERE q.state = 'running'), '{}') AS running
+       FROM job_queue q WHERE q.run_template_id = d.run_template_id) w
  WHERE d.run_template_id = ANY ($2::integer[]) AND d.next_due <= $1::timestamptz AND t.removed_at IS NULL AND c.removed_at IS NULL
 
 -- name: next_due

@@ -4,17 +4,17 @@
 -- keeps it.
 -- Takes: of each template its id, company, version of its stream and due time; of each event, those of a stream one
 --   after the other, its template (1-based), stream, class, rank in the stream (1-based), whether it is the last of the
---   stream, whether the stream may have been there before, type, data and
---   metadata (or one for all of them); the inline projections to fold.
+--   stream, whether the stream may have been there before, the window that it opens (or NULL), type, data and metadata (or
+--   one for all of them); the inline projections to fold.
 -- Returns: of each template 'scheduled'; 'changed' when it was changed or dealt with by somebody else, or is held by
 --   somebody else at this moment; 'known' when a task of one of its windows has been opened before.
--- Raises: serialization_failure when a stream was made meanwhile: try again; unique_violation when a window was opened
---   by something that is no scheduler.
+-- Raises: serialization_failure when a stream was appended to meanwhile: try again; unique_violation when a stream or a
+--   window was made by something that is no scheduler.
 -- Heads are found by index, whatever the planner learned of the tables while they were small.
 CREATE OR REPLACE FUNCTION schedule_due(
     p_template integer[], p_company integer[], p_version integer[], p_due timestamptz[], p_of integer[], p_stream text[],
-    p_class smallint, p_rank integer[], p_last boolean[], p_old boolean[], p_type text[], p_data jsonb[],
-    p_meta jsonb[], p_inline text[]
+    p_class smallint, p_rank integer[], p_last boolean[], p_old boolean[], p_window timestamptz[],
+    p_type text[], p_data jsonb[], p_meta jsonb[], p_inline text[]
 ) RETURNS text[]
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan AS $$
@@ -34,13 +34,13 @@ DECLARE
     bases integer[];
     hashes bytea[];
     times timestamptz[];
-    chains bytea[] := array_fill(NULL::bytea, ARRAY[cardinality(p_type)]);
-    places bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_type)]);
+    chains bytea[];
+    places bigint[];
     at timestamptz;
-    moment timestamptz;
-    chain bytea;
-    made integer := 0;
-    written integer;
+    micros bigint;
+    made integer;
+    moved integer := 0;
+    created integer;
     batch event[];
     fold text;
 BEGIN
@@ -64,9 +64,9 @@ BEGIN
              ORDER BY t.n) t;
     FOR place IN
         SELECT DISTINCT e.of
-          FROM unnest(p_of, p_type, p_data) AS e (of, type, data)
-          JOIN task k ON k.run_template_id = p_template[e.of] AND k.window_start = (e.data->>'window_start')::timestamptz
-         WHERE e.type = 'TaskOpened' AND outcomes[e.of] = 'scheduled'
+          FROM unnest(p_of, p_window) AS e (of, begin)
+          JOIN task k ON k.run_template_id = p_template[e.of] AND k.window_start = e.begin
+         WHERE outcomes[e.of] = 'scheduled'
     LOOP
         outcomes[place] := 'known';
     END LOOP;
@@ -91,60 +91,62 @@ BEGIN
         END LOOP;
     END IF;
 
-    at := clock_timestamp();
-    FOR n IN 1 .. cardinality(p_type) LOOP
-        CONTINUE WHEN outcomes[p_of[n]] <> 'scheduled';
-        IF p_rank[n] = 1 THEN
-            -- Time does not run backwards in a stream, even where the clock does.
-            moment := greatest(at, times[n]);
-            chain := coalesce(hashes[n], zero);
-        END IF;
-        times[n] := moment;
-        chain := sha256(chain || event_digest(
-            p_stream[n], p_type[n], p_company[p_of[n]], micros_of(moment), p_data[n]::text,
-            coalesce(meta_text, p_meta[n]::text), NULL));
-        chains[n] := chain;
-        places[n] := nextval('event_position');
-        made := made + p_last[n]::integer;
-    END LOOP;
-    IF made = 0 THEN
+    IF 'scheduled' <> ALL (outcomes) THEN
         RETURN outcomes;
     END IF;
+    at := clock_timestamp();
+    micros := micros_of(at);
+    -- Time does not run backwards in a stream, even where the clock does.
+    SELECT array_agg(CASE WHEN e.rank = 1 AND outcomes[e.of] = 'scheduled' THEN
+               sha256(coalesce(e.hash, zero) || event_digest(
+                   e.stream, e.type, p_company[e.of], CASE WHEN e.time > at THEN micros_of(e.time) ELSE micros END, e.data::text,
+                   coalesce(meta_text, e.meta::text), NULL)) END),
+           array_agg(nextval('event_position')), count(*) FILTER (WHERE e.last AND outcomes[e.of] = 'scheduled')
+      INTO chains, places, made
+      FROM (SELECT unnest(p_of) AS of, unnest(p_stream) AS stream, unnest(p_rank) AS rank, unnest(p_last) AS last,
+                   unnest(p_type) AS type, unnest(p_data) AS data, unnest(p_meta) AS meta, unnest(hashes) AS hash,
+                   unnest(times) AS time) e;
+    IF 2 = ANY (p_rank) THEN
+        FOR n IN 2 .. cardinality(p_rank) LOOP
+            CONTINUE WHEN p_rank[n] = 1 OR outcomes[p_of[n]] <> 'scheduled';
+            chains[n] := sha256(chains[n - 1] || event_digest(
+                p_stream[n], p_type[n], p_company[p_of[n]],
+                CASE WHEN times[n] > at THEN micros_of(times[n]) ELSE micros END, p_data[n]::text,
+                coalesce(meta_text, p_meta[n]::text), NULL));
+        END LOOP;
+    END IF;
 
-    WITH heads AS MATERIALIZED (
-        SELECT h.tid, h.stream, p_company[h.of] AS company, h.base, coalesce(h.base, 0) + h.rank AS version, h.hash, h.time
-          FROM unnest(p_of, p_stream, p_rank, p_last, tids, bases, chains, times)
-               AS h (of, stream, rank, last, tid, base, hash, time)
-         WHERE h.last AND h.hash IS NOT NULL
-    ), moved AS (
-        UPDATE streams AS s SET version = h.version, hash = h.hash, xid = my_xid, last_time = h.time
-          FROM heads h WHERE h.tid IS NOT NULL AND s.ctid = h.tid AND s.version = h.base AND s.company_id = h.company
-        RETURNING 1
-    ), created AS (
-        INSERT INTO streams (stream, class, company_id, version, hash, xid, first_time, last_time)
-        SELECT h.stream, p_class, h.company, h.version, h.hash, my_xid, h.time, h.time FROM heads h WHERE h.tid IS NULL
-        ON CONFLICT (stream) DO NOTHING
-        RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM created) INTO written;
-    IF written <> made THEN
-        RAISE serialization_failure USING MESSAGE = 'a stream was made meanwhile';
+    IF tids IS NOT NULL THEN
+        UPDATE streams AS s SET version = h.base + h.rank, hash = h.hash, xid = my_xid, last_time = greatest(h.time, at)
+          FROM unnest(p_of, p_rank, p_last, tids, bases, chains, times) AS h (of, rank, last, tid, base, hash, time)
+         WHERE h.last AND h.hash IS NOT NULL AND h.tid IS NOT NULL AND s.ctid = h.tid AND s.version = h.base
+           AND s.company_id = p_company[h.of];
+        GET DIAGNOSTICS moved = ROW_COUNT;
+    END IF;
+    INSERT INTO streams (stream, class, company_id, version, hash, xid, first_time, last_time)
+    SELECT h.stream, p_class, p_company[h.of], h.rank, h.hash, my_xid, at, at
+      FROM (SELECT unnest(p_of) AS of, unnest(p_stream) AS stream, unnest(p_rank) AS rank, unnest(p_last) AS last,
+                   unnest(tids) AS tid, unnest(chains) AS hash) h
+     WHERE h.last AND h.hash IS NOT NULL AND h.tid IS NULL;
+    GET DIAGNOSTICS created = ROW_COUNT;
+    IF moved + created <> made THEN
+        RAISE serialization_failure USING MESSAGE = 'a stream was appended to meanwhile';
     END IF;
     -- unnest() in the list of the query, not after FROM: there its rows would be kept before they are used.
     INSERT INTO events (epoch, xid, position, class, stream, version, type, company_id, time, data, meta, hash)
     SELECT current_epoch, my_xid, e.position, p_class, e.stream, coalesce(e.base, 0) + e.rank, e.type, p_company[e.of],
-           e.time, e.data, coalesce(only_meta, e.meta), e.hash
+           greatest(e.time, at), e.data, coalesce(only_meta, e.meta), e.hash
       FROM (SELECT unnest(p_of) AS of, unnest(p_stream) AS stream, unnest(p_rank) AS rank, unnest(bases) AS base,
                    unnest(places) AS position, unnest(p_type) AS type, unnest(times) AS time, unnest(p_data) AS data,
                    unnest(p_meta) AS meta, unnest(chains) AS hash) e
      WHERE e.hash IS NOT NULL;
     SELECT array_agg(ROW(current_epoch, my_xid, e.position, e.stream, coalesce(e.base, 0) + e.rank, e.type, p_company[e.of],
-                         e.time, e.data, coalesce(only_meta, e.meta))::event)
+                         greatest(e.time, at), e.data, coalesce(only_meta, e.meta))::event)
       INTO batch
       FROM (SELECT unnest(p_of) AS of, unnest(p_stream) AS stream, unnest(p_rank) AS rank, unnest(bases) AS base,
                    unnest(places) AS position, unnest(p_type) AS type, unnest(times) AS time, unnest(p_data) AS data,
-                   unnest(p_meta) AS meta) e
-     WHERE e.position IS NOT NULL;
+                   unnest(p_meta) AS meta, unnest(chains) AS hash) e
+     WHERE e.hash IS NOT NULL;
     FOREACH fold IN ARRAY p_inline LOOP
         EXECUTE format('SELECT %I($1)', fold) USING batch;
     END LOOP;

@@ -22,6 +22,7 @@ from web.assets import Assets
 from web.database import Database
 from web.live import Hub, Snapshots
 from web.pages import (
+    account,
     actions,
     artifacts,
     dashboard,
@@ -34,6 +35,7 @@ from web.pages import (
     system,
     tasks,
     template_edit,
+    users,
 )
 from web.rendering import Renderer
 from web.security import add_headers
@@ -52,6 +54,8 @@ PAGES = (
     actions,
     run_form,
     template_edit,
+    users,
+    account,
     static,
     health,
 )
@@ -68,7 +72,8 @@ def create_app(settings: Settings) -> Litestar:
     assets = Assets()
     number = program_version()
     database = Database(settings)
-    site = Site(database, Hub(database), Snapshots(), Renderer(assets, number), assets, number)
+    secret = csrf_secret(settings)
+    site = Site(database, Hub(database), Snapshots(), Renderer(assets, number), assets, number, secret)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -82,7 +87,7 @@ def create_app(settings: Settings) -> Litestar:
         lifespan=[lifespan],
         before_send=[add_headers, preferences.keep],
         csrf_config=CSRFConfig(
-            secret=csrf_secret(settings),
+            secret=secret,
             cookie_name="multiflexi_csrf",
             cookie_path=BASE,
             cookie_httponly=True,

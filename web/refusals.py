@@ -37,6 +37,13 @@ FIELDS: dict[str, str] = {
 """What messages call the fields."""
 
 PATTERNS: tuple[str, ...] = (
+    N_("Give a day and a time."),
+    N_("The password has {count} characters; at least {least} are needed. A few words are easy to keep."),
+    N_("The password has more than {count} characters."),
+    N_("The password is easily guessed: {why}. Add words that have nothing to do with each other."),
+    N_("The password is easily guessed. Add words that have nothing to do with each other."),
+    N_("User {id} is the only one with the role {role} and cannot be {what}. Grant it to somebody else first."),
+    N_("{wish} needs the permission {permission}, which {actor} does not have. Ask an administrator for it."),
     N_("The {field} is missing. Give it."),
     N_("The {field} holds a control character. Use one line of text."),
     N_("The {field} has {count} characters; at most {most} are possible. Shorten it."),

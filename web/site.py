@@ -15,7 +15,7 @@ from web.rendering import Renderer
 
 @dataclass(frozen=True)
 class Site:
-    """What all handlers share."""
+    """What all handlers share; ``secret`` signs what a browser keeps between two steps."""
 
     database: Database
     hub: Hub
@@ -23,6 +23,7 @@ class Site:
     renderer: Renderer
     assets: Assets
     version: str
+    secret: str
 
 
 async def site_of(state: State) -> Site:

@@ -8,7 +8,7 @@ SELECT u.id, u.enabled, '{}'::jsonb AS settings, u.document->'login' AS login, u
        (SELECT max(s.seen_at) FROM user_session s WHERE s.user_id = u.id) AS last_activity_at,
        NULL::timestamptz AS inactive_since, NULL::timestamptz AS deleted_at, NULL::text AS deletion_reason,
        NULL::timestamptz AS anonymized_at, NULL::timestamptz AS retention_until, u.uuid, u.created_at AS "DatCreate",
-       u.changed_at AS "DatSave", CASE WHEN u.changed_by LIKE 'user:%' THEN substr(u.changed_by, 6)::integer END AS last_modifier_id,
+       u.changed_at AS "DatSave", CASE WHEN u.changed_by ~ '^user:[0-9]+$' THEN substr(u.changed_by, 6)::integer END AS last_modifier_id,
        u.stream_version
   FROM user_account u
  WHERE u.removed_at IS NULL
@@ -25,7 +25,7 @@ SELECT u.id, u.enabled, '{}'::jsonb AS settings, u.document->'login' AS login, u
        (SELECT max(s.seen_at) FROM user_session s WHERE s.user_id = u.id) AS last_activity_at,
        NULL::timestamptz AS inactive_since, NULL::timestamptz AS deleted_at, NULL::text AS deletion_reason,
        NULL::timestamptz AS anonymized_at, NULL::timestamptz AS retention_until, u.uuid, u.created_at AS "DatCreate",
-       u.changed_at AS "DatSave", CASE WHEN u.changed_by LIKE 'user:%' THEN substr(u.changed_by, 6)::integer END AS last_modifier_id,
+       u.changed_at AS "DatSave", CASE WHEN u.changed_by ~ '^user:[0-9]+$' THEN substr(u.changed_by, 6)::integer END AS last_modifier_id,
        u.stream_version
   FROM user_account u
  WHERE u.removed_at IS NULL AND ($1::integer IS NULL OR u.id = $1) AND ($2::text IS NULL OR u.login_key = $2)

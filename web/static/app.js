@@ -6,3 +6,5 @@ import "./js/live.js";
 import "./js/chart.js";
 import "./js/output.js";
 import "./js/schedule.js";
+import "./js/copy.js";
+import "./js/account.js";

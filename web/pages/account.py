@@ -1,0 +1,261 @@
+"""``/multiflexi/account``: what users manage of themselves: password, second factor, passkeys."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+from zxcvbn import zxcvbn  # pyright: ignore[reportMissingTypeStubs]
+
+from commands import passwords
+from commands.actor import Actor
+from domain.command import Command
+from domain.errors import DomainError
+from domain.user import User
+from domain.user_commands import (
+    AddPasskey,
+    DisableTotp,
+    EnableTotp,
+    MakeRecoveryCodes,
+    RemovePasskey,
+    SetPassword,
+)
+from web import refusals
+from web.access import AnyRequest, acting_as
+from web.auth import one_time_codes, passkeys
+from web.auth.passkeys import PasskeyError
+from web.data import account
+from web.data.account import AccountShown
+from web.errors import N_, BadRequestError, NotFoundError
+from web.pages.users import sent, shell_of
+from web.rendering import page, safe
+from web.site import Site
+from web.view import View
+
+TOTP, PASSKEY = "totp", "passkey"
+WRONG_PASSWORD = N_("This is not your password.")
+WRONG_CODE = N_("This code is not right. Does the clock of the device go right?")
+TOO_OLD = N_("This took too long, or was begun elsewhere. Begin again.")
+DIFFERENT = N_("The two passwords are not the same.")
+WORDS = (N_("very weak"), N_("weak"), N_("fair"), N_("good"), N_("strong"))
+"""Strength of a password, from 0 to 4."""
+
+
+class Strength(msgspec.Struct, frozen=True):
+    """How strong a password is, from 0 to 4, whether it may be taken, and what to say."""
+
+    score: int
+    good: bool
+    text: str
+
+
+@get("/account")
+async def show(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+    """Show the own account."""
+    _, state = await own(request, site)
+    return page(render(site, view, state))
+
+
+@get("/account.json")
+async def show_json(request: AnyRequest, site: NamedDependency[Site]) -> AccountShown:
+    """Return what the page of the own account shows."""
+    return account.shown((await own(request, site))[1])
+
+
+@post("/account/strength")
+async def strength(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Strength:
+    """Tell how strong a password is that is being typed; it is kept nowhere."""
+    _, state = await own(request, site)
+    password = (await sent(request)).get("password", "")
+    translate = site.renderer.translate(view)
+    if not password:
+        return Strength(0, False, "")
+    about = [str(each) for each in (state.login, state.email, state.first_name, state.last_name) if each]
+    score = int(zxcvbn(password[: passwords.RATED], user_inputs=about, max_length=passwords.RATED)["score"])
+    try:
+        passwords.check(password, about)
+    except DomainError as error:
+        return Strength(score, False, refusals.told(error, translate))
+    return Strength(score, True, translate(WORDS[score]))
+
+
+@post("/account/password")
+async def change_password(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]
+) -> Redirect | Response[str]:
+    """Change the own password; who has one proves it."""
+    actor, state = await own(request, site)
+    form, translate = await sent(request), site.renderer.translate(view)
+    errors: dict[str, str] = {}
+    if not await proved(state, form.get("current", "")):
+        errors["current"] = translate(WRONG_PASSWORD)
+    if form.get("password", "") != form.get("again", ""):
+        errors["again"] = translate(DIFFERENT)
+    about = [str(each) for each in (state.login, state.email, state.first_name, state.last_name) if each]
+    try:
+        good = passwords.check(form.get("password", ""), about)
+    except DomainError as error:
+        errors["password"] = refusals.told(error, translate)
+        good = ""
+    if errors:
+        return page(render(site, view, state, errors=errors), 422)
+    wish = SetPassword(user_id=state.user_id, password=await passwords.hashed(good), cause="changed")
+    return await done(site, view, actor, wish, "password")
+
+
+@get("/account/second-factor")
+async def ask_for_code(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+    """Show the secret for a device, and ask for its first code."""
+    _, state = await own(request, site)
+    return page(render_second_factor(site, view, state, one_time_codes.new_secret(), None))
+
+
+@post("/account/second-factor")
+async def enable(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+    """Ask for codes of the device from now on, and show the recovery codes, once."""
+    actor, state = await own(request, site)
+    form, translate = await sent(request), site.renderer.translate(view)
+    secret = account.opened(site.secret, TOTP, state.user_id, form.get("secret", ""))
+    if secret is None:
+        text = translate(TOO_OLD)
+        return page(render_second_factor(site, view, state, one_time_codes.new_secret(), text), 422)
+    if one_time_codes.step_of(secret, form.get("code", ""), time.time(), 0) is None:
+        return page(render_second_factor(site, view, state, secret, translate(WRONG_CODE)), 422)
+    codes = one_time_codes.new_recovery_codes()
+    digests = tuple(one_time_codes.digest_of(code) for code in codes)
+    await shell_of(site).execute(
+        EnableTotp(user_id=state.user_id, totp_secret=secret, recovery=digests), actor, source="web"
+    )
+    return page(site.renderer.render("recovery_codes.html", view, codes=codes))
+
+
+@post("/account/{what:str}")
+async def change(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], what: FromPath[str]
+) -> Redirect | Response[str]:
+    """Do what proves the password first: ``no-second-factor``, ``recovery-codes``; or ``remove-passkey``."""
+    actor, state = await own(request, site)
+    form, translate = await sent(request), site.renderer.translate(view)
+    if what not in ("no-second-factor", "recovery-codes", "remove-passkey"):
+        raise NotFoundError(N_("There is nothing of that kind with the number {id}."), id=what[:40])
+    if not await proved(state, form.get("current", "")):
+        return page(render(site, view, state, errors={what: translate(WRONG_PASSWORD)}), 422)
+    if what == "recovery-codes":
+        codes = one_time_codes.new_recovery_codes()
+        digests = tuple(one_time_codes.digest_of(code) for code in codes)
+        await shell_of(site).execute(MakeRecoveryCodes(user_id=state.user_id, recovery=digests), actor, source="web")
+        return page(site.renderer.render("recovery_codes.html", view, codes=codes))
+    if what == "no-second-factor":
+        return await done(site, view, actor, DisableTotp(user_id=state.user_id), "factor")
+    wish = RemovePasskey(user_id=state.user_id, credential_id=form.get("credential_id", ""))
+    return await done(site, view, actor, wish, "passkey")
+
+
+@post("/account/passkey/begin")
+async def begin_passkey(request: AnyRequest, site: NamedDependency[Site]) -> dict[str, Any]:
+    """Begin to add a passkey: return the options for the browser, and what it sends back with its answer."""
+    _, state = await own(request, site)
+    name = " ".join(str(part) for part in (state.first_name, state.last_name) if part)
+    asked = passkeys.ask_for_new(here(request), state.uuid, str(state.login), name, list(state.passkeys))
+    return {"options": asked.options, "token": account.sealed(site.secret, PASSKEY, state.user_id, asked.challenge)}
+
+
+@post("/account/passkey/finish")
+async def finish_passkey(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]
+) -> dict[str, str]:
+    """Keep a passkey that the browser has made."""
+    actor, state = await own(request, site)
+    form = await sent(request)
+    challenge = account.opened(site.secret, PASSKEY, state.user_id, form.get("token", ""))
+    if challenge is None:
+        raise BadRequestError(TOO_OLD)
+    try:
+        answer = msgspec.json.decode(form.get("answer", ""), type=dict[str, Any])
+        made = passkeys.check_new(here(request), challenge, answer)
+    except (msgspec.DecodeError, PasskeyError):
+        raise BadRequestError(N_("The device did not prove that it made the passkey. Try again.")) from None
+    wish = AddPasskey(
+        user_id=state.user_id,
+        credential_id=made.credential_id,
+        public_key=made.public_key,
+        transports=tuple(made.transports),
+        name=form.get("name", "").strip()[:80] or site.renderer.translate(view)(N_("Passkey")),
+    )
+    await shell_of(site).execute(wish, actor, source="web")
+    return {"location": view.url("account", saved="passkey")}
+
+
+async def own(request: AnyRequest, site: Site) -> tuple[Actor, User]:
+    """Return who acts, and their account.
+
+    Raises
+    ------
+    NotFoundError
+        Nobody has signed in, or the account is gone.
+    """
+    actor = await acting_as(request)
+    if actor.user_id is None:
+        raise NotFoundError(N_("Only who has signed in has an account."))
+    return actor, await account.load(site.database.store, actor.user_id)
+
+
+async def proved(state: User, password: str) -> bool:
+    """Tell whether somebody knows the password; who has none has nothing to prove."""
+    return state.password is None or await passwords.matches(str(state.password), password)
+
+
+async def done(site: Site, view: View, actor: Actor, wish: Command, what: str) -> Redirect:
+    """Execute a command, and lead back to the account."""
+    await shell_of(site).execute(wish, actor, source="web")
+    return Redirect(view.url("account", saved=what), status_code=303)
+
+
+def here(request: AnyRequest) -> passkeys.Site:
+    """Return this installation as the browser knows it."""
+    return passkeys.Site(
+        host=request.url.hostname or "localhost", origin=f"{request.url.scheme}://{request.url.netloc}"
+    )
+
+
+def render(site: Site, view: View, state: User, errors: dict[str, str] | None = None) -> str:
+    """Return the page of the account."""
+    return site.renderer.render(
+        "account.html",
+        view,
+        account=account.shown(state),
+        errors=errors or {},
+        saved=view.parameters.get("saved"),
+        shortest=passwords.shortest(),
+    )
+
+
+def render_second_factor(site: Site, view: View, state: User, secret: str, error: str | None) -> str:
+    """Return the page on which the second factor is set up."""
+    address = one_time_codes.address_of(secret, str(state.login))
+    return site.renderer.render(
+        "second_factor.html",
+        view,
+        secret=secret,
+        sealed=account.sealed(site.secret, TOTP, state.user_id, secret),
+        picture=safe(one_time_codes.picture_of(address)),
+        error=error,
+    )
+
+
+HANDLERS = (
+    show,
+    show_json,
+    strength,
+    change_password,
+    ask_for_code,
+    enable,
+    begin_passkey,
+    finish_passkey,
+    change,
+)

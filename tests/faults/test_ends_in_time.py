@@ -15,6 +15,7 @@ import pytest
 from daemons import leases
 from daemons.executors.native import NativeExecutor
 from daemons.executors.process_tree import descendants, is_zombie
+from daemons.job_run import JobRun
 from domain.job_events import JobScheduled
 from eventstore.connection import DATABASE_ERRORS
 from eventstore.log import NO_STREAM, Append
@@ -65,21 +66,25 @@ async def test_a_job_in_any_state_is_cancelled_within_its_grace_and_five_seconds
 async def test_a_job_that_is_just_being_started_is_cancelled(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starting, go_on = asyncio.Event(), asyncio.Event()
-    start = NativeExecutor.start
+    starting, heard = asyncio.Event(), asyncio.Event()
+    start, stop = NativeExecutor.start, JobRun.stop
+
+    def stop_and_tell(self: JobRun, *arguments: Any) -> None:
+        stop(self, *arguments)
+        heard.set()
 
     async def slow_start(self: NativeExecutor, *arguments: Any) -> Any:
         starting.set()
-        await go_on.wait()
+        await heard.wait()
         return await start(self, *arguments)
 
     monkeypatch.setattr(NativeExecutor, "start", slow_start)
+    monkeypatch.setattr(JobRun, "stop", stop_and_tell)
     async with engine(database, "executor", "projector") as lab:
         template = await lab.template("/bin/sh", ["-c", "sleep 300"])
         job = await lab.schedule(template)
         await asyncio.wait_for(starting.wait(), 20)
         await cancel(lab, job, template)
-        go_on.set()
         row = await lab.ended(job)
         assert (row["outcome"], row["signal"]) == ("cancelled", 15)
         assert await seconds_between(lab, job, "JobCancelRequested", "JobFinished") <= 15

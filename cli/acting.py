@@ -17,6 +17,7 @@ from commands.shell import Shell
 from commands.wait import wait_for
 from domain.command import Command
 from eventstore.company_view import CompanyPool
+from eventstore.connection import Role
 from eventstore.settings import load
 from eventstore.store import EventStore
 from projections.errors import ProjectionLagError
@@ -77,10 +78,10 @@ class Acting:
 
 
 @asynccontextmanager
-async def acting() -> AsyncIterator[Acting]:
-    """Open the event store to change something."""
+async def acting(role: Role = "app") -> AsyncIterator[Acting]:
+    """Open the event store to change something; as ``daemon`` for what otherwise a daemon does by itself."""
     configure_log()
-    async with EventStore(load(), role="app", inline=inline_folds(), application="multiflexi-cli") as store:
+    async with EventStore(load(), role=role, inline=inline_folds(), application="multiflexi-cli") as store:
         yield Acting(store)
 
 

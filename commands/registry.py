@@ -27,7 +27,7 @@ from domain.credential import (
 )
 from domain.credential_prototype import ImportCredentialPrototype, RemoveCredentialPrototype
 from domain.credential_type import ChangeCredentialType, CreateCredentialType, RemoveCredentialType
-from domain.job import CancelJob, FinishJob, RequestCancel, ScheduleJob, StartJob
+from domain.job import CancelJob, ChangeJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.membership import GrantMembership, RevokeMembership
 from domain.run_template import (
     ActivateRunTemplate,
@@ -83,6 +83,7 @@ PREPARE: dict[type[Command], Prepare] = {
     RecordCredentialCheck: credentials.prepare_now,
     RemoveCredential: credentials.prepare_remove,
     ScheduleJob: jobs.prepare_schedule,
+    ChangeJob: jobs.prepare_now,
     StartJob: jobs.prepare_now,
     FinishJob: jobs.prepare_now,
     RequestCancel: jobs.prepare_request,

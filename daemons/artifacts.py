@@ -104,7 +104,7 @@ async def collect(
         if data is None:
             left_out += 1
             continue
-        digest = await store_patiently(store, job["company_id"], data, given_up)
+        digest = await store_patiently(store, job, data, given_up)
         if digest is None:
             return Collected()
         artifacts.append(Artifact(name=name, content_type=content_type(name, data), size=len(data), digest=digest))
@@ -113,11 +113,13 @@ async def collect(
     return Collected(artifacts, left_out)
 
 
-async def store_patiently(store: EventStore, company_id: int, data: bytes, given_up: Callable[[], bool]) -> str | None:
+async def store_patiently(
+    store: EventStore, job: Mapping[str, Any], data: bytes, given_up: Callable[[], bool]
+) -> str | None:
     """Store a content as soon as the database is there; None if the job was given up meanwhile."""
     while not given_up():
         try:
-            return await store_artifact(store, company_id, data)
+            return await store_artifact(store, job["company_id"], job["job_id"], data)
         except (DatabaseUnavailableError, *DATABASE_ERRORS) as error:
             log.warning("the database is away; artifacts wait", error=str(error))
             await asyncio.sleep(RETRY_AFTER)

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 
+import msgspec
 import structlog
 
+from commands.retention import Work, remove
 from daemons.runtime import Daemon, run
+from eventstore.errors import DatabaseUnavailableError, EventStoreError
 from eventstore.listener import POLL
+from eventstore.log import Meta
 from eventstore.store import EventStore
 from eventstore.tree_heads import TreeHeadSigner
 from projections.registry import ASYNC
@@ -40,6 +45,7 @@ AGAIN = 0.02
 MAKE_PARTITIONS = "SELECT count(*) FROM ensure_partitions(now() - interval '1 month', 13)"
 FORGET_KEYS = "DELETE FROM idempotency_keys WHERE time < now() - interval '30 days'"
 HOUSEKEEPING_EVERY = 3600.0
+META = Meta(actor="daemon:projector", source="retention")
 
 log = structlog.get_logger(__name__)
 
@@ -77,13 +83,27 @@ async def follow(store: EventStore, daemon: Daemon) -> None:
 
 
 async def keep_house(store: EventStore, daemon: Daemon) -> None:
-    """Make partitions ahead of time and forget old idempotency keys, every hour."""
+    """Make partitions ahead of time, forget old idempotency keys, remove what need not be kept: every hour."""
     while not daemon.stopping.is_set():
         made = await store.pool.fetchval(MAKE_PARTITIONS)
         if made:
             log.info("partitions made", count=made)
         await store.pool.execute(FORGET_KEYS)
+        await remove_what_is_over(store)
         await daemon.pause(HOUSEKEEPING_EVERY)
+
+
+async def remove_what_is_over(store: EventStore) -> None:
+    """Remove what companies keep no longer; a failure is told, and tried again in an hour."""
+    try:
+        result = await remove(Work(store=store, now=datetime.now(UTC), meta=META))
+    except DatabaseUnavailableError:
+        raise
+    except EventStoreError as error:
+        log.error("what is over could not be removed", error=str(error))
+        return
+    for each in result.removals:
+        log.info("removed", **{name: value for name, value in msgspec.structs.asdict(each).items() if value})
 
 
 async def work(store: EventStore, daemon: Daemon) -> None:

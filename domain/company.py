@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -28,11 +29,15 @@ from domain.command import Command, changes, given, set_fields, where_set
 from domain.company_events import CompanyChanged, CompanyCreated, CompanyEvent, CompanyRemoved
 from domain.errors import NotFoundError, StateError, ValidationError
 from domain.event import UNSET, Personal, Unset
+from domain.retention import kept_days
 
 DEFAULT_TIME_ZONE = "Europe/Prague"
 
 _CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _SETTING = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+KEPT = ("keep_output", "keep_artifacts", "keep_history")
+"""Days for which output, files and the history of jobs are kept; None: for ever."""
+
 _FIELDS = (
     "name",
     "code",
@@ -49,6 +54,7 @@ _FIELDS = (
     "paused",
     "pause_reason",
     "settings",
+    *KEPT,
 )
 
 
@@ -73,6 +79,9 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
     pause_reason: str | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    keep_output: int | None = None
+    keep_artifacts: int | None = None
+    keep_history: int | None = None
     removed: bool = False
 
 
@@ -106,6 +115,9 @@ class CreateCompany(CompanyCommand, frozen=True, kw_only=True):
     max_parallel: int | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    keep_output: int | None = None
+    keep_artifacts: int | None = None
+    keep_history: int | None = None
     company_id: int = 0
     uuid: str = ""
 
@@ -135,6 +147,9 @@ class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
     pause_reason: str | Unset | None = UNSET
     settings: dict[str, str] | Unset = UNSET
     environment: dict[str, str] | Unset = UNSET
+    keep_output: int | Unset | None = UNSET
+    keep_artifacts: int | Unset | None = UNSET
+    keep_history: int | Unset | None = UNSET
     set_environment: dict[str, str | None] = msgspec.field(default_factory=dict[str, str | None])
 
 
@@ -237,6 +252,9 @@ def _create(state: Company | None, command: CreateCompany) -> list[CompanyEvent]
             max_parallel=checks.most_at_once(command.max_parallel),
             settings=_settings(command.settings),
             environment=_stored(checks.environment(command.environment)),
+            keep_output=kept_days(command.keep_output, "keep_output"),
+            keep_artifacts=kept_days(command.keep_artifacts, "keep_artifacts"),
+            keep_history=kept_days(command.keep_history, "keep_history"),
         )
     ]
 
@@ -261,6 +279,7 @@ def _change(state: Company, command: ChangeCompany) -> list[CompanyEvent]:
             "pause_reason": checks.reason_of(command.paused, command.pause_reason, "pause_reason"),
             "settings": where_set(command.settings, _settings),
             "environment": _environment(state, command),
+            **{name: where_set(getattr(command, name), partial(kept_days, field=name)) for name in KEPT},
         },
     )
     if "environment" in changed:

@@ -26,6 +26,8 @@ class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
 
     ``code`` is its unique slug, ``registration_number`` its IČO, ``vat_number`` its DIČ, ``time_zone`` an IANA name.
     ``environment`` holds the variables of all of its jobs as a JSON object, which often are secret.
+    ``keep_output``, ``keep_artifacts`` and ``keep_history`` are the days for which output, files and the history of its
+    jobs are kept (None: for ever).
     """
 
     personal: ClassVar[Mapping[str, str]] = SEALED
@@ -47,6 +49,9 @@ class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
     pause_reason: str | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     environment: Personal | None = None
+    keep_output: int | None = None
+    keep_artifacts: int | None = None
+    keep_history: int | None = None
 
 
 class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
@@ -70,6 +75,9 @@ class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
     pause_reason: str | Unset | None = UNSET
     settings: dict[str, str] | Unset = UNSET
     environment: Personal | Unset | None = UNSET
+    keep_output: int | Unset | None = UNSET
+    keep_artifacts: int | Unset | None = UNSET
+    keep_history: int | Unset | None = UNSET
 
 
 class CompanyRemoved(CompanyEvent, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 ::
 
     ScheduleJob ──► queued ──► StartJob ──► running ──► FinishJob ──► finished
-                       │                      └─► RequestCancel (its executor ends it)
+              ChangeJob┤                      └─► RequestCancel (its executor ends it)
                        └─────► CancelJob ─► cancelled
 
 Examples
@@ -27,7 +27,7 @@ from typing import ClassVar
 import msgspec
 
 from domain import checks
-from domain.command import Command, given, moment
+from domain.command import Command, changes, given, moment, set_fields, where_set
 from domain.errors import NotFoundError, StateError
 from domain.event import UNSET, Unset
 from domain.job_events import (
@@ -35,6 +35,7 @@ from domain.job_events import (
     Channel,
     JobCancelled,
     JobCancelRequested,
+    JobChanged,
     JobEvent,
     JobFinished,
     JobScheduled,
@@ -45,6 +46,8 @@ from domain.run_template_fields import EXECUTORS, executor, labels, priority
 QUEUED, RUNNING, FINISHED, CANCELLED = "queued", "running", "finished", "cancelled"
 OUTCOMES = ("success", "warning", "failure", "not_found", "killed", "timeout", "lost", "cancelled")
 LONGEST_REASON = 2_000
+CHANGEABLE = ("not_before", "executor", "priority", "schedule_type")
+"""What may change while a job waits."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     executor: str
     not_before: datetime
+    priority: int = 0
+    schedule_type: str = "adhoc"
     due: datetime | None = None
     environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     executor_id: str | None = None
@@ -106,6 +111,15 @@ class ScheduleJob(JobCommand, frozen=True, kw_only=True):
     application_id: int = 0
     application_version: str = ""
     launched_by: str = ""
+
+
+class ChangeJob(JobCommand, frozen=True, kw_only=True):
+    """Change a job that waits: when it may start, where, how urgently, what it is called; unset leaves it as it is."""
+
+    not_before: datetime | Unset = UNSET
+    executor: str | Unset = UNSET
+    priority: int | Unset = UNSET
+    schedule_type: str | Unset = UNSET
 
 
 class StartJob(JobCommand, frozen=True, kw_only=True):
@@ -158,6 +172,8 @@ def decide(state: Job | None, command: JobCommand) -> list[JobEvent]:
         return _schedule(state, command)
     job = _present(state, command.job_id)
     match command:
+        case ChangeJob():
+            return _change(job, command)
         case StartJob():
             return _start(job, command)
         case FinishJob():
@@ -182,12 +198,16 @@ def evolve(state: Job | None, event: JobEvent) -> Job:
                 uuid=event.uuid,
                 state=QUEUED,
                 executor=event.executor,
+                priority=event.priority,
+                schedule_type=event.schedule_type,
                 not_before=event.not_before,
                 due=event.due,
                 environment=event.environment,
                 task_id=event.task_id,
                 attempt=event.attempt,
             )
+        case JobChanged() if state is not None:
+            return msgspec.structs.replace(state, **set_fields(event, CHANGEABLE))
         case JobStarted() if state is not None:
             return msgspec.structs.replace(state, state=RUNNING, executor_id=event.executor_id)
         case JobCancelRequested() if state is not None:
@@ -232,7 +252,7 @@ def _schedule(state: Job | None, command: ScheduleJob) -> list[JobEvent]:
             application_version=command.application_version,
             not_before=now if command.not_before is None else moment(command.not_before, "not_before"),
             scheduled_at=now,
-            schedule_type=checks.line(command.schedule_type or "adhoc", "schedule_type", longest=32),
+            schedule_type=_schedule_type(command.schedule_type or "adhoc"),
             due=None if command.due is None else moment(command.due, "due"),
             next_due=command.next_due,
             executor=executor(command.executor or EXECUTORS[0]),
@@ -245,6 +265,34 @@ def _schedule(state: Job | None, command: ScheduleJob) -> list[JobEvent]:
             retry_of=command.retry_of,
         )
     ]
+
+
+def _change(job: Job, command: ChangeJob) -> list[JobEvent]:
+    _must_be(job, QUEUED, "be changed")
+    changed = changes(
+        job,
+        {
+            "not_before": where_set(command.not_before, lambda value: moment(value, "not_before")),
+            "executor": where_set(command.executor, executor),
+            "priority": where_set(command.priority, priority),
+            "schedule_type": where_set(command.schedule_type, _schedule_type),
+        },
+    )
+    if not changed:
+        return []
+    return [
+        JobChanged(
+            job_id=job.job_id,
+            company_id=job.company_id,
+            run_template_id=job.run_template_id,
+            changed_at=moment(command.now),
+            **changed,
+        )
+    ]
+
+
+def _schedule_type(name: str) -> str:
+    return checks.line(name, "schedule_type", longest=32)
 
 
 def _start(job: Job, command: StartJob) -> list[JobEvent]:

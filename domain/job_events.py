@@ -52,6 +52,16 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
     retry_of: int | None = None
 
 
+class JobChanged(JobEvent, frozen=True, kw_only=True):
+    """A job that waits was changed: when it may start, where, how urgently, what it is called; unset: as it was."""
+
+    changed_at: datetime
+    not_before: datetime | Unset = UNSET
+    executor: str | Unset = UNSET
+    priority: int | Unset = UNSET
+    schedule_type: str | Unset = UNSET
+
+
 class JobStarted(JobEvent, frozen=True, kw_only=True):
     """An executor claimed the job and starts its process."""
 

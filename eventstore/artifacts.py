@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LARGEST = 256 * 1024 * 1024
 """Most bytes of a content."""
 
-KNOWN = "SELECT digest FROM artifact_content WHERE company_id = $1 AND digest = ANY ($2::text[]) AND key = $3"
+HOLD = "SELECT hold_artifact($1, $2, $3, $4)"
 STORE = """
     INSERT INTO artifact_content AS c (company_id, digest, size, key, payload) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (company_id, digest) DO UPDATE
@@ -47,11 +47,14 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-async def store_artifact(store: EventStore, company_id: int, data: bytes) -> str:
-    """Store a content unless the company has it already; return its digest."""
+async def store_artifact(store: EventStore, company_id: int, job_id: int, data: bytes) -> str:
+    """Store a content for a job unless the company has it already; return its digest.
+
+    It stays until the end of the job is known, which may refer to it.
+    """
     digest = await asyncio.to_thread(digest_of, data)
     key = await store.keyring.ensure(key_owner(company_id), company_id)
-    if await store.pool.fetch(KNOWN, company_id, [digest], key.id):
+    if await store.pool.fetchval(HOLD, company_id, digest, job_id, key.id):
         return digest
     payload = await asyncio.to_thread(encode_payload, key, place(company_id, digest), data)
     await store.pool.execute(STORE, company_id, digest, len(data), key.id, payload)

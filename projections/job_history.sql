@@ -40,7 +40,26 @@ CREATE INDEX job_open ON job (state, id) WHERE finished_at IS NULL AND cancelled
 -- Folds the life of jobs into job. Takes a batch in log order.
 CREATE FUNCTION fold_job_history(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    removal record;
+    part integer := 1;
 BEGIN
+    -- What ends after a removal in the same batch is not removed by it: the batch is folded in parts.
+    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b WHERE b.type = 'HistoryRemoved') THEN
+        FOR removal IN
+            SELECT b.place::integer, b.company_id, (b.data->>'before')::timestamptz AS before
+              FROM unnest(batch) WITH ORDINALITY
+                       AS b (epoch, xid, position, stream, version, type, company_id, time, data, meta, place)
+             WHERE b.type = 'HistoryRemoved' ORDER BY b.place
+        LOOP
+            PERFORM fold_job_history(batch[part:removal.place - 1]);
+            DELETE FROM job t
+             WHERE t.company_id = removal.company_id AND coalesce(t.finished_at, t.cancelled_at) < removal.before;
+            part := removal.place + 1;
+        END LOOP;
+        PERFORM fold_job_history(batch[part:]);
+        RETURN;
+    END IF;
     WITH made AS (
         SELECT (coalesce(j.s, j.t, j.f, j.c)->>'job_id')::integer AS id, j.company_id,
                (coalesce(j.s, j.t, j.f, j.c)->>'run_template_id')::integer AS runtemplate_id,
@@ -89,5 +108,17 @@ BEGIN
            pid = coalesce(excluded.pid, t.pid), reason = coalesce(excluded.reason, t.reason),
            duration = coalesce(excluded.duration, t.duration), stdout = coalesce(excluded.stdout, t.stdout),
            stderr = coalesce(excluded.stderr, t.stderr), stream_version = excluded.stream_version;
+
+    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b WHERE b.type = 'JobChanged') THEN
+        UPDATE job t
+           SET not_before = coalesce((c.data->>'not_before')::timestamptz, t.not_before),
+               executor = coalesce(c.data->>'executor', t.executor), priority = coalesce((c.data->>'priority')::integer, t.priority),
+               schedule_type = coalesce(c.data->>'schedule_type', t.schedule_type),
+               stream_version = greatest(t.stream_version, c.version)
+          FROM (SELECT (b.data->>'job_id')::integer AS job_id, jsonb_object_agg(f.key, f.value ORDER BY b.version) AS data,
+                       max(b.version) AS version
+                  FROM unnest(batch) b, jsonb_each(b.data) f WHERE b.type = 'JobChanged' GROUP BY 1) c
+         WHERE t.id = c.job_id;
+    END IF;
 END
 $$;

@@ -86,5 +86,18 @@ BEGIN
            cancel_requested_at = coalesce(q.cancel_requested_at, excluded.cancel_requested_at),
            cancel_reason = CASE WHEN q.cancel_requested_at IS NULL THEN excluded.cancel_reason ELSE q.cancel_reason END,
            stream_version = excluded.stream_version;
+
+    -- Only a job that waits is changed, so what else is in the batch of it came before, or does not touch what it changed.
+    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b WHERE b.type = 'JobChanged') THEN
+        UPDATE job_queue q
+           SET not_before = coalesce((c.data->>'not_before')::timestamptz, q.not_before),
+               executor = coalesce(c.data->>'executor', q.executor), priority = coalesce((c.data->>'priority')::integer, q.priority),
+               schedule_type = coalesce(c.data->>'schedule_type', q.schedule_type),
+               stream_version = greatest(q.stream_version, c.version)
+          FROM (SELECT (b.data->>'job_id')::integer AS job_id, jsonb_object_agg(f.key, f.value ORDER BY b.version) AS data,
+                       max(b.version) AS version
+                  FROM unnest(batch) b, jsonb_each(b.data) f WHERE b.type = 'JobChanged' GROUP BY 1) c
+         WHERE q.job_id = c.job_id;
+    END IF;
 END
 $$;

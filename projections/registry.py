@@ -74,19 +74,19 @@ CREDENTIAL = Projection(
 )
 JOB_QUEUE = Projection(
     name="job_queue",
-    version=1,
-    classes=(JOB, JOB),
-    inline=True,
-    tables=("job_queue",),
-    types=("JobScheduled", "JobStarted", "JobCancelRequested", "JobFinished", "JobCancelled"),
-)
-TASK = Projection(
-    name="task",
     version=2,
     classes=(JOB, JOB),
     inline=True,
+    tables=("job_queue",),
+    types=("JobScheduled", "JobChanged", "JobStarted", "JobCancelRequested", "JobFinished", "JobCancelled"),
+)
+TASK = Projection(
+    name="task",
+    version=3,
+    classes=(CONFIGURATION, JOB),
+    inline=True,
     tables=("task",),
-    types=("TaskOpened", "TaskFulfilled", "TaskFailed", "TaskMissed", "JobStarted", "JobFinished"),
+    types=("TaskOpened", "TaskFulfilled", "TaskFailed", "TaskMissed", "JobStarted", "JobFinished", "HistoryRemoved"),
 )
 SYSTEM_STATE = Projection(
     name="system_state",
@@ -130,20 +130,33 @@ MEMBERSHIP = Projection(
 )
 JOB_HISTORY = Projection(
     name="job_history",
-    version=1,
-    classes=(JOB, JOB),
+    version=2,
+    classes=(CONFIGURATION, JOB),
     apart=True,
     tables=("job",),
-    types=("JobScheduled", "JobStarted", "JobFinished", "JobCancelled"),
+    types=("JobScheduled", "JobChanged", "JobStarted", "JobFinished", "JobCancelled", "HistoryRemoved"),
 )
 JOB_OUTPUT = Projection(
     name="job_output",
-    version=1,
+    version=2,
     classes=(OUTPUT, OUTPUT),
     tables=("job_output",),
     types=("OutputCaptured", "OutputDropped"),
 )
-ARTIFACT = Projection(name="artifact", version=1, classes=(JOB, JOB), tables=("artifact",), types=("JobFinished",))
+ARTIFACT = Projection(
+    name="artifact",
+    version=2,
+    classes=(CONFIGURATION, JOB),
+    tables=("artifact",),
+    types=("JobFinished", "HistoryRemoved"),
+)
+REMOVAL = Projection(
+    name="removal",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    tables=("removal",),
+    types=("OutputRemoved", "ArtifactsRemoved", "ContentsRemoved", "HistoryRemoved", "OutputMonthDropped"),
+)
 DASHBOARD = Projection(
     name="dashboard",
     version=1,
@@ -167,6 +180,7 @@ ALL = (
     JOB_HISTORY,
     JOB_OUTPUT,
     ARTIFACT,
+    REMOVAL,
     DASHBOARD,
     AUDIT_TRAIL,
 )

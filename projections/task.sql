@@ -31,7 +31,24 @@ CREATE FUNCTION fold_task(batch event[]) RETURNS void LANGUAGE plpgsql SET enabl
 #variable_conflict use_column
 DECLARE
     idle integer[];
+    removal record;
+    part integer := 1;
 BEGIN
+    -- What ends after a removal in the same batch is not removed by it: the batch is folded in parts.
+    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b WHERE b.type = 'HistoryRemoved') THEN
+        FOR removal IN
+            SELECT b.place::integer, b.company_id, (b.data->>'before')::timestamptz AS before
+              FROM unnest(batch) WITH ORDINALITY
+                       AS b (epoch, xid, position, stream, version, type, company_id, time, data, meta, place)
+             WHERE b.type = 'HistoryRemoved' ORDER BY b.place
+        LOOP
+            PERFORM fold_task(batch[part:removal.place - 1]);
+            DELETE FROM task t WHERE t.company_id = removal.company_id AND t.ended_at < removal.before;
+            part := removal.place + 1;
+        END LOOP;
+        PERFORM fold_task(batch[part:]);
+        RETURN;
+    END IF;
     IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).data) b WHERE b.data->>'task_id' IS NOT NULL) THEN
         RETURN;
     END IF;

@@ -180,6 +180,7 @@ EVENTS: Mapping[str, str] = {
     "JobStarted": N_("Started"),
     "JobCancelRequested": N_("Somebody asked for its end"),
     "JobFinished": N_("Finished"),
+    "JobChanged": N_("Changed while it waited"),
     "JobCancelled": N_("Cancelled"),
 }
 

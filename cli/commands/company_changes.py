@@ -12,7 +12,7 @@ from cli.command import KEY_OPTION, Options, boolean, command, flag, one_id, opt
 from cli.commands.company import add_environment, zone
 from cli.output import Output
 from cli.values import ID, PAIR, Count, OrEmpty
-from domain.company import ChangeCompany, CreateCompany, RemoveCompany
+from domain.company import KEPT, ChangeCompany, CreateCompany, RemoveCompany
 
 FIELDS = {
     "name": "name",
@@ -27,11 +27,16 @@ FIELDS = {
     "server": "server_id",
     "zabbix_host": "zabbix_host",
     "max_parallel": "max_parallel",
+    "keep_output": "keep_output",
+    "keep_artifacts": "keep_artifacts",
+    "keep_history": "keep_history",
 }
 """Fields of the command by the names of options."""
 
-EMPTIED = ("registration_number", "vat_number", "email", "logo", "zabbix_host", "max_parallel")
+EMPTIED = ("registration_number", "vat_number", "email", "logo", "zabbix_host", "max_parallel", *KEPT)
 """Fields that an empty option takes away."""
+
+WHAT_IS_KEPT = ("output of jobs can be read", "files of jobs are kept", "jobs stay in the history")
 
 
 def details() -> tuple[click.Parameter, ...]:
@@ -53,6 +58,10 @@ def details() -> tuple[click.Parameter, ...]:
             type=OrEmpty(Count(1)),
             metavar="N",
             help="Jobs of the company at once; any number unless told.",
+        ),
+        *(
+            option(name, type=OrEmpty(Count(1)), metavar="DAYS", help=f"Days for which {what}; for ever unless told.")
+            for name, what in zip(KEPT, WHAT_IS_KEPT, strict=True)
         ),
         option("env", type=PAIR, multiple=True, help="A variable for all jobs of the company; stored encrypted."),
     )

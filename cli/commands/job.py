@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.cells import moment
 from cli.command import FIELDS_OPTION, PAGING, Options, command, one_id, option, required_id
 from cli.failure import MissingError
 from cli.output import Output
@@ -72,6 +73,7 @@ async def get_job(output: Output, options: Options) -> None:
             raise MissingError(await why_missing(reader, number))
         # Of a job whose month was archived, the log tells nothing any more.
         origin = await reader.row("job.origin", number) or dict.fromkeys(ORIGIN)
+        origin |= await removals(reader, found)
         output.record(typed(found) | origin, await reader.zones([found]))
 
 
@@ -85,8 +87,20 @@ async def count_jobs(output: Output, options: Options) -> None:
     output.record(figures | ({"states": states} if output.json else states))
 
 
+async def removals(reader: Reader, job: dict[str, Any]) -> dict[str, Any]:
+    """Return when output and files of a job were removed, None if they were not."""
+    found = await reader.rows("retention.of_job", job["company_id"], job["begin"], job["end"])
+    when = {row["what"]: row["removed_at"] for row in found.rows if job["end"] is not None}
+    return {f"{what}_removed_at": when.get(what) for what in ("output", "artifacts")}
+
+
 async def why_missing(reader: Reader, job_id: int) -> str:
     """Return why a job is not in the history."""
+    if removed := (await reader.rows("retention.of_history", f"job-{job_id}")).rows:
+        when = moment(removed[0]["removed_at"], "UTC")
+        days, by_hand = removed[0]["days"], removed[0]["by_hand"]
+        rule = "as somebody asked for" if by_hand else f"as its company keeps the history for {days} days"
+        return f"Job {job_id} was removed from the history on {when}, {rule}. The log still has its events."
     if (await reader.fetch(STREAM, f"job-{job_id}")).rows:
         return f"Job {job_id} is not in the history yet. Does the projector run? `multiflexi-cli status` tells."
     return f"There is no job {job_id}. `multiflexi-cli job:list` shows those there are."

@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import click
 import msgspec
 
 from cli.acting import SOURCE, Acting, acting, in_zone
 from cli.command import KEY_OPTION, Options, command, flag, one_id, option, required_id
 from cli.commands.job import typed
-from cli.failure import MissingError
+from cli.failure import MissingError, RefusedError
 from cli.output import Output
-from cli.values import ID, MOMENT, PAIR
+from cli.values import ID, MOMENT, PAIR, WHOLE
 from cli.watch import follow
 from commands import queue
 from commands.preparing import Outcome
 from domain.errors import StateError
 from domain.event import Event
-from domain.job import CancelJob, ScheduleJob
+from domain.job import CancelJob, ChangeJob, ScheduleJob
 from domain.job_events import JobCancelled, JobFinished
 
 AT_ONCE = timedelta(seconds=5)
@@ -32,6 +33,10 @@ SCHEDULED = option("scheduled", type=MOMENT, default="now", help="When: now (def
 REASON = option("reason", metavar="TEXT", help="Why; it stays in the history.")
 NEVER_DELETED = "What happened is never deleted; its output goes when the retention of its company says so."
 
+BELONGS = """
+    SELECT (e.data->>'run_template_id')::integer AS runtemplate_id, (e.data->>'application_id')::integer AS app_id
+      FROM events e WHERE e.stream = $1 AND e.version = 1
+"""
 ZONE = """
     SELECT coalesce(t.document->>'time_zone', c.time_zone) AS zone
       FROM streams s
@@ -89,6 +94,36 @@ async def cancel_job(output: Output, options: Options) -> int:
     return 0
 
 
+@command(
+    *one_id("job"),
+    option("scheduled", type=MOMENT, help="From when it may start: now, +2h, or a date and time."),
+    option("executor", metavar="NAME", help="Executor of this job."),
+    option("priority", type=WHOLE, help="Higher starts earlier."),
+    option("schedule_type", metavar="NAME", help="What the job is called in the history."),
+    option("runtemplate_id", type=ID, help="Its run template, which stays."),
+    option("app_id", type=ID, help="Its application, which stays."),
+    KEY_OPTION,
+)
+async def update_job(output: Output, options: Options) -> None:
+    """Change a job that waits.
+
+    One that has started stays as it is; so do the run template and the application of any job.
+    """
+    number = required_id(options, "job")
+    async with acting() as act:
+        await check_same(act, number, options)
+        given = {name: getattr(options, name) for name in ("executor", "priority", "schedule_type")}
+        fields = {name: value for name, value in given.items() if value is not None}
+        if options.scheduled is not None:
+            fields["not_before"] = await start(act, number, options.scheduled) or datetime.now(UTC)
+        if not fields:
+            raise click.UsageError("What is to change? Give --scheduled, --executor, --priority or --schedule_type.")
+        outcome = await act.execute(ChangeJob(job_id=number, **fields), options.idempotency_key)
+        changed = bool(outcome.events)
+        text = f"Job {number} was changed." if changed else f"Job {number} is like that already; nothing was changed."
+        await tell(act, outcome, {"updated": changed, "job_id": number}, text, output)
+
+
 @command(*one_id("job"), REASON, KEY_OPTION)
 async def delete_job(output: Output, options: Options) -> None:
     """Take a job out of the queue; one that has started stays.
@@ -130,6 +165,25 @@ async def retry_job(output: Output, options: Options) -> None:
         document = {"job_id": outcome.id, "retry_of": number}
         text = f"Job {outcome.id} is in the queue; it runs job {number} again."
         await tell(act, outcome, document, text, output)
+
+
+async def check_same(act: Acting, job_id: int, options: Options) -> None:
+    """Refuse another run template or another application than those that a job has.
+
+    Raises
+    ------
+    RefusedError
+        One of them is to change.
+    """
+    found = (await act.reader.fetch(BELONGS, f"job-{job_id}")).rows
+    for field, what in (("runtemplate_id", "run template"), ("app_id", "application")):
+        wanted = getattr(options, field)
+        if found and wanted not in (None, found[0][field]):
+            raise RefusedError(
+                f"Job {job_id} is of {what} {found[0][field]}, and stays so: its history does. Cancel it and create "
+                f"another one for {what} {wanted}.",
+                field=field,
+            )
 
 
 async def scheduled(

@@ -4,6 +4,8 @@ SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic
        c.document->'email' AS email, c.document->>'logo' AS logo, (c.document->>'customer_id')::integer AS customer,
        (c.document->>'server_id')::integer AS server, c.document->>'zabbix_host' AS zabbix_host,
        c.document->'settings' AS settings, (c.document->>'max_parallel')::integer AS max_parallel,
+       (c.document->>'keep_output')::integer AS keep_output, (c.document->>'keep_artifacts')::integer AS keep_artifacts,
+       (c.document->>'keep_history')::integer AS keep_history,
        coalesce((c.document->>'paused')::boolean, false) AS paused, c.time_zone, c.uuid, c.created_at AS "DatCreate",
        c.changed_at AS "DatUpdate", c.stream_version
   FROM company c
@@ -17,6 +19,8 @@ SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic
        c.document->'email' AS email, c.document->>'logo' AS logo, (c.document->>'customer_id')::integer AS customer,
        (c.document->>'server_id')::integer AS server, c.document->>'zabbix_host' AS zabbix_host,
        c.document->'settings' AS settings, (c.document->>'max_parallel')::integer AS max_parallel,
+       (c.document->>'keep_output')::integer AS keep_output, (c.document->>'keep_artifacts')::integer AS keep_artifacts,
+       (c.document->>'keep_history')::integer AS keep_history,
        coalesce((c.document->>'paused')::boolean, false) AS paused, c.time_zone, c.uuid, c.created_at AS "DatCreate",
        c.changed_at AS "DatUpdate", c.stream_version
   FROM company c

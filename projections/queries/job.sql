@@ -48,7 +48,9 @@ SELECT j.id, j.company_id, j.runtemplate_id, j.app_id, j.state, j.outcome, j.exi
 
 -- name: output
 -- How much a job wrote to each channel. $1: job id.
-SELECT o.channel, o.chunks, o.bytes, o.dropped, o.first_at, o.last_at FROM job_output o WHERE o.job_id = $1::integer ORDER BY o.channel
+SELECT o.channel, sum(o.chunks)::bigint AS chunks, sum(o.bytes)::bigint AS bytes, sum(o.dropped)::bigint AS dropped,
+       min(o.first_at) AS first_at, max(o.last_at) AS last_at
+  FROM job_output o WHERE o.job_id = $1::integer GROUP BY o.channel ORDER BY o.channel
 
 -- name: counts
 -- How many jobs stand in each state or ended in each outcome. $1: company or NULL.

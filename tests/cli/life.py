@@ -55,7 +55,7 @@ class Life:
         """Let a job end."""
         event = JobFinished(
             job_id=job_id, company_id=company_id, run_template_id=fields.pop("template", 1), outcome=outcome,
-            exit_code=exit_code, finished_at=datetime.now(UTC), command=["/bin/echo", "hello world"], **fields,
+            exit_code=exit_code, command=["/bin/echo", "hello world"], **{"finished_at": datetime.now(UTC), **fields},
         )  # fmt: skip
         self._append(Append(stream=f"job-{job_id}", company_id=company_id, events=[event]))
 

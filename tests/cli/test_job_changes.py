@@ -134,3 +134,27 @@ def test_a_setting_of_a_job_and_a_file_of_settings_are_told_apart(
     assert event(jobs, "job-2", JobScheduled).environment == {"A": "2"}
     assert cli("job:create", "--runtemplate_id", "1", "-e", "nonexistent.env").code == 2
     assert cli("company:list", "-e", "A=1").code == 2
+
+
+def test_a_job_that_waits_is_changed(cli: Cli, template: int, jobs: Life) -> None:
+    job = cli.json("job:create", "--runtemplate_id", str(template), "--scheduled", "+2h")["job_id"]
+    change = ("job:update", str(job), "--scheduled", "2099-01-01T12:00:00Z", "--priority", "7", "--schedule_type", "x")
+    assert cli.json(*change, "--runtemplate_id", str(template)) == {"updated": True, "job_id": job}
+    assert cli.json(*change) == {"updated": False, "job_id": job}
+    (waiting,) = cli.json("queue:list")
+    assert (waiting["after"], waiting["priority"], waiting["schedule_type"]) == ("2099-01-01T12:00:00Z", 7, "x")
+    jobs.fold()
+    shown = cli.json("job:get", str(job))
+    assert (shown["schedule"], shown["schedule_type"]) == ("2099-01-01T12:00:00Z", "x")
+    assert cli.json("queue:fix", "--dry-run")["found"] == 0
+
+
+def test_a_job_that_runs_or_belongs_elsewhere_is_not_changed(cli: Cli, template: int, jobs: Life) -> None:
+    job = cli.json("job:create", "--runtemplate_id", str(template))["job_id"]
+    refused = cli.json("job:update", str(job), "--app_id", "9", code=1)
+    assert (refused["field"], "is of application 1" in refused["message"]) == ("app_id", True)
+    assert "What is to change?" in cli("job:update", str(job)).err
+    assert "Nowhere" in cli.json("job:update", str(job), "--executor", "Nowhere", code=1)["message"]
+    jobs.start(job)
+    assert "only a queued job can be changed" in cli("job:update", str(job), "--priority", "1").err
+    assert cli.json("job:update", "99", "--priority", "1", code=1)["message"].startswith("There is no job 99.")

@@ -35,12 +35,14 @@ VERBS: dict[Callable[[History, int, int], None], tuple[str, ...]] = {
     jobs.miss_a_window: ("templates",),
     jobs.expire_task: ("queued", "running"),
     jobs.schedule_by_hand: ("templates",),
+    jobs.change_job: ("queued",),
     jobs.start_job: ("queued",),
     jobs.ask_job_to_end: ("running",),
     jobs.finish_job: ("running",),
     jobs.cancel_job: ("queued",),
     jobs.write_output: ("running",),
     settings.pause_or_resume: (),
+    settings.remove_what_is_over: ("companies",),
 }
 """Of each verb, what must be there for it."""
 

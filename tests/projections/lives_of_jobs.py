@@ -11,6 +11,7 @@ from domain.job_events import (
     Channel,
     JobCancelled,
     JobCancelRequested,
+    JobChanged,
     JobFinished,
     JobStarted,
     OutputCaptured,
@@ -103,6 +104,17 @@ def schedule_by_hand(now: History, a: int, b: int) -> None:
     now.queued.update(jobs)
     further: dict[str, Any] = {"run_template_id": template, "environment": {"A": "b"}, "labels": ["big"]}
     now.happen(*(now.one("job", job, company, job_scheduled(job, company, **further)) for job in jobs))
+
+
+def change_job(now: History, a: int, b: int) -> None:
+    job = pick(now.queued, a)
+    fields: tuple[dict[str, Any], ...] = (
+        {"not_before": moment(b)},
+        {"executor": "Docker", "priority": b},
+        {"schedule_type": "CommandLine"},
+    )
+    changed = JobChanged(changed_at=moment(a), **fields[(a + b) % 3], **now.queued[job].named(job))
+    now.happen(now.one("job", job, now.queued[job].company_id, changed))
 
 
 def start_job(now: History, a: int, _: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.application_events import ApplicationImported, ApplicationRemoved, ApplicationUpdated
 from domain.company_events import CompanyChanged, CompanyRemoved
+from domain.retention_events import ArtifactsRemoved, ContentsRemoved, HistoryRemoved, OutputRemoved
 from domain.run_template_events import RunTemplateChanged, RunTemplateCreated, RunTemplateRemoved
 from domain.system_events import SystemPaused, SystemResumed
 from eventstore.log import Append
@@ -156,3 +157,17 @@ def remove_template(now: History, a: int, _: int) -> None:
 def pause_or_resume(now: History, a: int, b: int) -> None:
     paused = SystemPaused(paused_at=moment(b), reason="Maintenance" if b % 2 else None)
     now.happen(now.one("system", 1, None, SystemResumed(resumed_at=moment(b)) if a % 2 else paused))
+
+
+def remove_what_is_over(now: History, a: int, b: int) -> None:
+    """Remove the output, the files, contents and jobs of a company, as its retention does."""
+    company = pick(now.companies, a)
+    common: dict[str, Any] = {"company_id": company, "days": 30, "by_hand": a % 2 == 0, "removed_at": moment(b)}
+    before = moment(60 * 12 * b)
+    kinds = (
+        OutputRemoved(month="2026-01", jobs=1, chunks=2, bytes=3, **common),
+        ArtifactsRemoved(before=before, files=1, bytes=2, **common),
+        ContentsRemoved(company_id=company, removed_at=moment(b), contents=1, bytes=2),
+        HistoryRemoved(before=before, jobs=1, tasks=2, **common),
+    )
+    now.happen(now.one("retention", company, company, kinds[(a + b) % 4], kinds[3]))

@@ -167,7 +167,7 @@ class Installation:
 
     async def artifact(self, company: int, name: str, content_type: str, data: bytes) -> Artifact:
         """Store a content, and return the file that a job may leave."""
-        digest = await store_artifact(self.store, company, data)
+        digest = await store_artifact(self.store, company, 0, data)
         return Artifact(name=name, content_type=content_type, size=len(data), digest=digest)
 
     async def job(self, company: int, application: int, template: int, **more: Any) -> int:

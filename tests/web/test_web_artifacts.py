@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import pytest
 
+from domain.retention_events import ArtifactsRemoved, OutputRemoved
 from eventstore.output import key_owner
 from tests.web.conftest import Served
 from tests.web.seeding import Installation
@@ -165,3 +168,27 @@ async def test_a_download_of_output_that_was_removed_says_so(installation: Insta
         await served.site.database.store.keyring.destroy(key_owner(company))
         answer = await client.get(f"/job/{job}/output/stdout.txt")
         assert answer.status_code == 410
+
+
+async def test_what_retention_removed_is_told_with_when_and_by_which_rule(
+    installation: Installation, served: Served
+) -> None:
+    company, job = await job_with_files(installation, ("old.txt", "text/plain", b"old"))
+    now = datetime.now(UTC)
+    common: dict[str, Any] = {"company_id": company, "days": 30, "removed_at": now}
+    output = OutputRemoved(month=f"{now:%Y-%m}", jobs=1, chunks=1, bytes=6, by_hand=False, **common)
+    files = ArtifactsRemoved(before=now, files=1, bytes=3, by_hand=True, **common)
+    await installation.append(f"retention-{company}", company, output, files)
+    await installation.project()
+    async with served.client() as client:
+        told = (await client.get(f"/job/{job}.json")).json()
+        assert told["removals"]["output"]["days"] == 30
+        assert [each["removed"] for each in told["artifacts"]] == [True], "though the content is still stored"
+        assert "Removed by hand: " in (await client.get(f"/job/{job}")).text
+        assert "Removed by hand: " in (await client.get(f"/job/{job}/artifact/1")).text
+        await served.site.database.store.keyring.destroy(key_owner(company))
+        written = await installation.job(company, 1, 1, output=[("stdout", b"hello\n")])
+        await installation.project()
+        await served.site.database.store.keyring.destroy(key_owner(company))
+        page = (await client.get(f"/job/{written}")).text
+        assert "Removed by the rule of the company, which keeps it for 30 days: " in page

@@ -95,8 +95,11 @@ class ArtifactShown(msgspec.Struct, frozen=True, kw_only=True):
         return self.bare_type if self.bare_type in SENT_AS_THEY_ARE else UNKNOWN
 
 
-async def files_of(connection: Connection, end: JobFinished) -> list[ArtifactShown]:
-    """Return the files that a job left, in their order, and which of them are still there."""
+async def files_of(connection: Connection, end: JobFinished, *, removed: bool = False) -> list[ArtifactShown]:
+    """Return the files that a job left, in their order, and which of them are still there.
+
+    When retention has given them up (``removed``), none is, though other jobs may have left the same content.
+    """
     digests = [each.digest for each in end.artifacts]
     kept = {record["digest"] for record in await connection.fetch(query("artifact.readable"), end.company_id, digests)}
     return [
@@ -106,7 +109,7 @@ async def files_of(connection: Connection, end: JobFinished) -> list[ArtifactSho
             content_type=each.content_type,
             size=each.size,
             digest=each.digest,
-            removed=each.digest not in kept,
+            removed=removed or each.digest not in kept,
         )
         for number, each in enumerate(end.artifacts, 1)
     ]

@@ -17,8 +17,10 @@ from web.database import Connection
 from web import masking, times, words
 from web.data import queue
 from web.data.artifacts import ArtifactShown
+from web.data import removals
 from web.data.job_row import JobRow, row
 from web.data.queue import Waiting
+from web.data.removals import Removed
 from web.errors import N_, NotFoundError
 from web.queries import query
 from web.view import View
@@ -74,6 +76,8 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
         Version of its output stream.
     chunks : int
         Pieces that its output came in, as far as the read model knows.
+    removals : dict[str, Removed]
+        When and by which rule its ``output`` and its files (``artifacts``) were removed, if they were.
     """
 
     job: JobRow
@@ -99,6 +103,7 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
     timeline: list[Happening] = []
     artifacts: list[ArtifactShown] = []
     artifacts_left_out: int = 0
+    removals: dict[str, Removed] = {}
 
     @property
     def command_line(self) -> str:
@@ -167,6 +172,7 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
         task_id=origin["task_id"] if origin else None,
         attempt=origin["attempt"] if origin else 1,
         retry_of=origin["retry_of"] if origin else None,
+        removals=await removals.of_job(connection, shown.company_id, shown.began, shown.ended),
     )
 
 
@@ -191,6 +197,7 @@ async def life(store: EventStore, job_id: int) -> tuple[list[Happening], JobFini
 
 MOMENTS = {
     "JobScheduled": "scheduled_at",
+    "JobChanged": "changed_at",
     "JobStarted": "started_at",
     "JobCancelRequested": "requested_at",
     "JobFinished": "finished_at",

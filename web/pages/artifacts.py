@@ -52,6 +52,7 @@ async def show(
         view,
         job=shown.job,
         artifact=artifact,
+        removal=shown.removals.get("artifacts"),
         text=text,
         cut=cut,
         image=image,

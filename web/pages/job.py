@@ -37,7 +37,7 @@ async def read(site: Site, view: View, job_id: int) -> JobShown:
     if end is None or not end.artifacts:
         return shown
     async with site.database.reading(view.companies) as connection:
-        files = await artifacts.files_of(connection, end)
+        files = await artifacts.files_of(connection, end, removed="artifacts" in shown.removals)
     return msgspec.structs.replace(shown, artifacts=files, artifacts_left_out=end.artifacts_left_out)
 
 

@@ -1,6 +1,7 @@
 -- name: output
 -- What a job wrote to each channel so far: chunks, bytes kept, bytes dropped. $1: job id.
-SELECT o.channel, o.chunks, o.bytes, o.dropped FROM job_output o WHERE o.job_id = $1::integer ORDER BY o.channel DESC
+SELECT o.channel, sum(o.chunks)::bigint AS chunks, sum(o.bytes)::bigint AS bytes, sum(o.dropped)::bigint AS dropped
+  FROM job_output o WHERE o.job_id = $1::integer GROUP BY o.channel ORDER BY o.channel DESC
 
 -- name: output_version
 -- Version of the output stream of a job, as it is now; NULL if it has none. $1: name of the stream.

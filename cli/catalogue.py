@@ -45,6 +45,7 @@ COMMANDS = {
     "database:adopt": Entry("database.adopt_database", "Adopt a log that was restored into another cluster."),
     "database:migrate": Entry("database.migrate_database", "Bring the database up to date."),
     "demo:create": Entry("demo.create_demo", "Set up a demo company that probes this host, and run it once."),
+    "demo:servers": Entry("demo_servers.simulate_servers", "Simulate a day of servers that are probed every hour."),
     "describe": Entry("describe.describe_commands", "Describe all commands and their options in JSON."),
     "job:cancel": Entry("job_changes.cancel_job", "Take a job out of the queue, or end it if it runs."),
     "job:cleanup": Entry("prune.clean_up_jobs", "Remove what jobs of long ago left."),

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
+from daemons.clock import WALL
 from daemons.masking import Masker, Secrets, secrets_of
 from domain.event import Event
 from domain.job_events import Channel, OutputCaptured, OutputDropped
@@ -72,6 +73,8 @@ class OutputBuffer:
         Bytes kept of each channel.
     filled : Callable
         Called when there is something to append after there was nothing.
+    now : Callable
+        Tells the time.
     """
 
     def __init__(
@@ -81,7 +84,9 @@ class OutputBuffer:
         secrets: Sequence[str],
         limit: int = LIMIT,
         filled: Callable[[], None] | None = None,
+        now: Callable[[], datetime] = WALL.now,
     ) -> None:
+        self._now = now
         self._job_id = job_id
         self._company_id = company_id
         self._limit = limit
@@ -214,7 +219,7 @@ class OutputBuffer:
             offset=self._limit + state.dropped - length,
             length=length,
             limit=self._limit,
-            captured_at=datetime.now(UTC),
+            captured_at=self._now(),
         )
 
     def _keep(self, channel: str, data: bytes) -> None:
@@ -230,7 +235,7 @@ class OutputBuffer:
             state.dropped_untold += over
         if kept:
             state.kept += len(kept)
-            self._pieces.append(Piece(channel, kept, datetime.now(UTC)))
+            self._pieces.append(Piece(channel, kept, self._now()))
             self.gathered += len(kept)
         if self.gathered >= CHUNK:
             self.enough.set()

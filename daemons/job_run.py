@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +82,7 @@ class JobRun:
         self._limits: Limits = limits_in(self.job.get("limits"))
         self._buffer = NOTHING
         self._run: Run | None = None
-        self._began = time.monotonic()
+        self._began = surroundings.clock.seconds()
         self._seconds = 0.0
         self._told: tuple[str, str] | None = None
         self._grace = surroundings.grace
@@ -105,7 +103,7 @@ class JobRun:
                 ended = Ended(exit_code=255, reason=work_folder.refusal(error, self._around.folders.place))
             else:
                 ended = await self._run_in(folder)
-            self._seconds = time.monotonic() - self._began
+            self._seconds = self._around.clock.seconds() - self._began
             self._leave_place()
             await self._finish(ended, await self._collect(folder))
         except FencedError:
@@ -155,7 +153,12 @@ class JobRun:
             planned = self._plan = self._around.planner.plan(self.job, folder, self._token, credentials)
             self.job["definition"] = planned.definition.document
             self._buffer = OutputBuffer(
-                self.job_id, self.company_id, planned.secrets, self._limits.output or LIMIT, self._output_came
+                self.job_id,
+                self.company_id,
+                planned.secrets,
+                self._limits.output or LIMIT,
+                self._output_came,
+                now=self._around.clock.now,
             )
             if self._told is not None:
                 return Ended(exit_code=143, outcome=self._told[0], reason=self._told[1])
@@ -319,7 +322,7 @@ class JobRun:
             exit_code=ended.exit_code,
             signal=ended.signal,
             reason=reason,
-            finished_at=datetime.now(UTC),
+            finished_at=self._around.clock.now(),
             duration=round(self._seconds, 6),
             command=self._plan.masked_command if self._plan else [],
             pid=self._run.pid if self._run else None,

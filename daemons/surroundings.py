@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from daemons.clock import WALL, Clock
 from daemons.environment_file import SystemFile
 from daemons.job_environment import Planner
 from daemons.recorder import Recorder
@@ -35,9 +36,19 @@ class Surroundings:
         Writes for them.
     environment : Mapping[str, str]
         The executor's, which holds its settings.
+    clock : Clock
+        What time it is; that of this machine unless told.
     """
 
-    def __init__(self, store: EventStore, recorder: Recorder, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        recorder: Recorder,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        clock: Clock = WALL,
+    ) -> None:
+        self.clock = clock
         self.store = store
         self.recorder = recorder
         self.folders = WorkFolders()

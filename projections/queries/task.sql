@@ -109,3 +109,14 @@ SELECT w.state, count(*) AS tasks
 SELECT k.run_template_id, k.window_start
   FROM unnest($1::integer[], $2::timestamptz[]) AS w (id, due)
   JOIN task k ON k.run_template_id = w.id AND k.window_start = w.due
+
+-- name: report
+-- What became of the tasks of each run template of a company whose windows began in a period. $1: company, $2: from, $3: before.
+SELECT r.id AS runtemplate_id, r.name, count(*) FILTER (WHERE t.state = 'fulfilled') AS fulfilled,
+       count(*) FILTER (WHERE t.state = 'fulfilled_late') AS fulfilled_late, count(*) FILTER (WHERE t.state = 'failed') AS failed,
+       count(*) FILTER (WHERE t.state = 'missed') AS missed, count(*) FILTER (WHERE t.ended_as IS NULL) AS unfinished,
+       coalesce(sum(t.attempts), 0)::bigint AS attempts
+  FROM run_template r
+  JOIN task t ON t.run_template_id = r.id AND t.window_start >= $2::timestamptz AND t.window_start < $3::timestamptz
+ WHERE r.company_id = $1::integer
+ GROUP BY r.id, r.name ORDER BY r.name, r.id

@@ -6,12 +6,14 @@
 -- (one job unless it allows overlap), application or company is at its limit, or that needs a label which the executor lacks.
 --
 -- Takes: the executor's daemon id and host; the kinds of executor it serves; how many jobs at most; seconds that a lease lasts;
---   its labels. Returns: each job with what is needed to run it.
+--   its labels; the moment (NULL: now; another one in simulations). Returns: each job with what is needed to run it.
 -- Raises: serialization_failure as append_batch does: try again.
 DROP FUNCTION IF EXISTS claim_jobs(text, text, text[], integer, double precision);
 DROP FUNCTION IF EXISTS claim_jobs(text, text, text[], integer, double precision, text[]);
+DROP FUNCTION IF EXISTS claim_jobs(text, text, text[], integer, double precision, text[], timestamptz);
 CREATE FUNCTION claim_jobs(
-    p_daemon text, p_host text, p_executors text[], p_limit integer, p_lease double precision, p_labels text[] DEFAULT '{}'
+    p_daemon text, p_host text, p_executors text[], p_limit integer, p_lease double precision, p_labels text[] DEFAULT '{}',
+    p_at timestamptz DEFAULT NULL
 ) RETURNS TABLE (
     job_id integer, company_id integer, run_template_id integer, app_id integer, version integer, started_at timestamptz,
     environment jsonb, template_environment jsonb, definition jsonb, company_name text, company_slug text, zone text,
@@ -33,11 +35,11 @@ BEGIN
     -- A rebuild that swaps in a new queue holds off appends first, then takes the queue: in this order a claim waits for it, too.
     LOCK TABLE streams IN ROW EXCLUSIVE MODE;
     -- Most notifications are of jobs that start or end: nothing to wait for other claims for.
-    IF NOT EXISTS (SELECT FROM job_queue q WHERE q.state = 'queued' AND q.not_before <= clock_timestamp()) THEN
+    IF NOT EXISTS (SELECT FROM job_queue q WHERE q.state = 'queued' AND q.not_before <= coalesce(p_at, clock_timestamp())) THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('multiflexi.claim_jobs', 0));
-    at := clock_timestamp();
+    at := coalesce(p_at, clock_timestamp());
     IF EXISTS (SELECT FROM system_state s WHERE s.paused) THEN
         RETURN;
     END IF;
@@ -73,7 +75,7 @@ BEGIN
                array_fill(NULL::bytea, ARRAY[n]), ARRAY['fold_job_queue', 'fold_task'], NULL, NULL) a
      WHERE a.outcome = 'appended';
     INSERT INTO job_leases AS l (job_id, company_id, daemon_id, host, version, expires_at)
-    SELECT c.job_id, c.company, p_daemon, p_host, c.version + 1, at + make_interval(secs => p_lease)
+    SELECT c.job_id, c.company, p_daemon, p_host, c.version + 1, clock_timestamp() + make_interval(secs => p_lease)
       FROM unnest(claimed, companies, versions) AS c (job_id, company, version)
      WHERE c.job_id = ANY (started)
     ON CONFLICT (job_id) DO UPDATE

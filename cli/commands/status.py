@@ -21,6 +21,8 @@ SILENT_AFTER = 15.0
 EXPECTED = ("projector", "scheduler", "executor")
 """Daemons that an installation needs to run jobs."""
 
+DAEMON = ("kind", "state", "host", "pid", "version", "started_at", "seen_at", "lag_seconds", "running", "detail")
+
 KEYS = "SELECT count(*) AS keys FROM master_keys WHERE retired_at IS NULL"
 
 
@@ -29,7 +31,8 @@ async def show_status(output: Output, options: Options) -> None:
     """Show how the installation stands.
 
     Version, database, jobs, the one that waits longest, tasks whose windows began today, what is paused, read models
-    and how far behind they are, daemons and their last sign of life, the newest signed tree head, and who holds back
+    and how far behind they are, events that they could not take, daemons with their last sign of life, how far behind
+    their work is and how many jobs they run, the newest signed tree head, and who holds back
     the readers of the log, if anybody does.
     """
     async with reading() as reader:
@@ -50,12 +53,13 @@ async def show_status(output: Output, options: Options) -> None:
     found["tasks today"] = headline(tasks)
     found["paused"] = ", ".join(named(one) for one in paused) or "nothing"
     found["log readers"] = held_back(holder) if holder else "not held back"
+    found["skipped_events"] = passed_over(found["skipped_events"], found.pop("skipped"))
     output.record(found)
     output.text("")
     output.table(("name", "version", "inline", "position", "lag", "lag_seconds"), tables["projections"])
     output.text("")
     if tables["daemons"]:
-        output.table(("kind", "state", "host", "pid", "version", "started_at", "seen_at", "detail"), tables["daemons"])
+        output.table(DAEMON, tables["daemons"])
     else:
         output.text("No daemon runs: nothing is scheduled or executed.")
 
@@ -66,6 +70,7 @@ async def collected(reader: Reader) -> dict[str, Any]:
     totals = await reader.row("status.totals") or {}
     daemons = (await reader.rows("status.daemons")).rows
     tasks = await reader.rows("task.today")
+    skipped = (await reader.rows("status.skipped")).rows
     for daemon in daemons:
         daemon["state"] = "active" if daemon["silent_seconds"] < SILENT_AFTER else "silent"
     alive = {daemon["kind"] for daemon in daemons if daemon["state"] == "active"}
@@ -93,6 +98,8 @@ async def collected(reader: Reader) -> dict[str, Any]:
         "newest_tree_head": totals["newest_tree_head"],
         **{kind: "active" if kind in alive else "inactive" for kind in kinds},
         "horizon": await reader.row("status.horizon"),
+        "skipped_events": sum(row["events"] for row in skipped),
+        "skipped": skipped,
         "projections": (await standing(reader)).rows,
         "daemons": daemons,
         "timestamp": datetime.now(UTC),
@@ -132,6 +139,23 @@ def named(paused: dict[str, Any]) -> str:
     number = f" {paused['id']}" if paused["id"] else ""
     more = paused["name"] or paused["reason"]
     return f"{who}{number}{f' ({more})' if more else ''}"
+
+
+def passed_over(count: int, skipped: list[dict[str, Any]]) -> str:
+    """Return in words which events read models could not take.
+
+    Examples
+    --------
+    >>> passed_over(0, [])
+    '0'
+    >>> passed_over(3, [{"projection": "job", "type": "JobStarted", "events": 3}])
+    '3 (job: 3 JobStarted); `projection:rebuild job` tries them again'
+    """
+    if not skipped:
+        return "0"
+    told = ", ".join(f"{row['projection']}: {row['events']} {row['type']}" for row in skipped)
+    names = " ".join(dict.fromkeys(str(row["projection"]) for row in skipped))
+    return f"{count} ({told}); `projection:rebuild {names}` tries them again"
 
 
 def held_back(holder: dict[str, Any]) -> str:

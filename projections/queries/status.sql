@@ -15,10 +15,32 @@ SELECT p.name, p.version, p.inline, p.epoch, p.xid, p.position, p.event_time, p.
 SELECT h.pid, h.login, h.application, h.state, h.seconds, h.query FROM log_horizon() h
 
 -- name: daemons
--- Daemons and their last sign of life.
+-- Daemons and their last sign of life. running: jobs that an executor holds. lag_seconds: how far behind the kind is whose work it
+-- does, NULL where that means nothing: read models (projector), the earliest due time (scheduler), the job that waits longest for
+-- a place (executor).
+WITH behind AS (
+    SELECT 'scheduler' AS kind, extract(epoch FROM clock_timestamp() - min(u.next_due))::double precision AS seconds
+      FROM due u WHERE u.next_due <= clock_timestamp()
+    UNION ALL
+    SELECT 'executor', extract(epoch FROM clock_timestamp() - min(q.not_before))::double precision
+      FROM job_queue q WHERE q.state = 'queued' AND q.not_before <= clock_timestamp()
+    UNION ALL
+    SELECT 'projector', extract(epoch FROM clock_timestamp() - min(coalesce(p.event_time, e.time)))::double precision
+      FROM projections p
+     CROSS JOIN LATERAL (
+        SELECT x.epoch, x.xid, x.position, x.time FROM events x ORDER BY x.epoch DESC, x.xid DESC, x.position DESC LIMIT 1) e
+     WHERE NOT p.inline AND (e.epoch, e.xid, e.position) > (p.epoch, p.xid, p.position)
+)
 SELECT d.id, d.kind, d.host, d.pid, d.version, d.started_at, d.seen_at, d.detail,
-       extract(epoch FROM clock_timestamp() - d.seen_at)::double precision AS silent_seconds
-  FROM daemons d ORDER BY d.kind, d.id
+       extract(epoch FROM clock_timestamp() - d.seen_at)::double precision AS silent_seconds,
+       CASE WHEN d.kind = 'executor' THEN (SELECT count(*) FROM job_leases l WHERE l.daemon_id = d.id) END AS running,
+       CASE WHEN d.kind IN ('scheduler', 'executor', 'projector') THEN greatest(coalesce(b.seconds, 0), 0) END AS lag_seconds
+  FROM daemons d LEFT JOIN behind b ON b.kind = d.kind
+ ORDER BY d.kind, d.id
+
+-- name: skipped
+-- How many events read models could not take, and when that was last.
+SELECT s.projection, s.type, count(*) AS events, max(s.skipped_at) AS newest FROM skipped_events s GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: totals
 -- Size of the database in bytes, events and streams (about), newest tree head.

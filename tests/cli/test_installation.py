@@ -51,6 +51,55 @@ def test_status_shows_daemons_and_their_last_sign_of_life(cli: Cli) -> None:
     assert '{"running":2}' in cli("status").out
 
 
+def test_status_tells_lag_and_running_jobs_of_each_daemon(cli: Cli, template: int, jobs: Life) -> None:
+    for _ in range(3):
+        cli("run-template:schedule", str(template))
+    jobs.start(1)
+    with psycopg.connect(cli.database.superuser_url, autocommit=True) as connection:
+        for kind in ("executor", "projector", "scheduler", "web"):
+            connection.execute(
+                "INSERT INTO multiflexi.daemons (id, kind, host, pid, version) VALUES (%s, %s, 'a', 1, '3.0')",
+                (kind, kind),
+            )
+        connection.execute(
+            "INSERT INTO multiflexi.job_leases (job_id, company_id, daemon_id, host, version, expires_at) VALUES "
+            "(1, 1, 'executor', 'a', 2, now())"
+        )
+        connection.execute(
+            "UPDATE multiflexi.job_queue SET not_before = now() - interval '90 seconds' WHERE job_id = 2"
+        )
+        connection.execute("UPDATE multiflexi.due SET next_due = now() - interval '40 seconds'")
+    daemons = {row["kind"]: row for row in cli.json("status")["daemons"]}
+    assert [daemons[kind]["running"] for kind in ("executor", "projector", "scheduler", "web")] == [1, None, None, None]
+    assert 90 <= daemons["executor"]["lag_seconds"] < 900
+    assert 40 <= daemons["scheduler"]["lag_seconds"] < 90
+    assert daemons["projector"]["lag_seconds"] > 0
+    assert daemons["web"]["lag_seconds"] is None
+    jobs.fold()
+    assert {row["kind"]: row["lag_seconds"] for row in cli.json("status")["daemons"]}["projector"] == 0
+    head = next(line for line in cli("status").out.splitlines() if line.startswith("kind"))
+    assert head.split() == [
+        "kind", "state", "host", "pid", "version", "started_at", "seen_at", "lag_seconds", "running", "detail"
+    ]  # fmt: skip
+
+
+def test_status_counts_events_that_read_models_could_not_take(cli: Cli) -> None:
+    assert (cli.json("status")["skipped_events"], cli.json("status")["skipped"]) == (0, [])
+    with psycopg.connect(cli.database.superuser_url, autocommit=True) as connection:
+        for position in (1, 2):
+            connection.execute(
+                "INSERT INTO multiflexi.skipped_events (projection, epoch, xid, position, stream, version, type, "
+                "error) VALUES ('job_history', 1, '1', %s, 'job-1', 1, 'JobStarted', 'bad')",
+                (position,),
+            )
+    status = cli.json("status")
+    assert status["skipped_events"] == 2
+    assert [(row["projection"], row["type"], row["events"]) for row in status["skipped"]] == [
+        ("job_history", "JobStarted", 2)
+    ]
+    assert "2 (job_history: 2 JobStarted); `projection:rebuild job_history` tries them again" in cli("status").out
+
+
 def test_status_names_the_backend_that_holds_back_the_readers(cli: Cli) -> None:
     with psycopg.connect(cli.database.superuser_url, application_name="stalled") as writer:
         writer.execute("SELECT pg_current_xact_id(), pg_sleep(1.1)")

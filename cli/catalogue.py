@@ -16,11 +16,16 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
+    "application:delete": Entry("application_changes.delete_application", "Take an application out of the catalogue."),
     "application:get": Entry("application.get_application", "Show an application."),
     "application:import-json": Entry("application_changes.import_json", "Import an application definition."),
     "application:list": Entry("application.list_applications", "List the applications."),
     "application:pause": Entry("pauses.pause_application", "Let no job of an application start any more."),
+    "application:remove-json": Entry(
+        "application_changes.remove_json", "Take the application of a definition out of the catalogue."
+    ),
     "application:resume": Entry("pauses.resume_application", "Let jobs of an application start again."),
+    "application:show-config": Entry("application.show_config", "List the settings of an application."),
     "application:validate-json": Entry("application_changes.validate_json", "Check an application definition."),
     "archive:attach": Entry("archive.attach_archive", "Attach an archived month to the log again."),
     "archive:create": Entry("archive.create_archive", "Write a sealed month to a file and detach it from the log."),

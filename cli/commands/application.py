@@ -10,10 +10,12 @@ import click
 
 from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
 from cli.failure import MissingError
-from cli.output import Output
+from cli.output import Output, Rows
 from cli.reading import reading
+from domain.definition import fields
 
 SHOWN = ("id", "name", "version", "executable", "enabled", "DatUpdate")
+SETTING = ("name", "type", "required", "default", "secret", "category", "description")
 JOINED = ("tags", "requirements")
 
 
@@ -48,6 +50,27 @@ async def get_application(output: Output, options: Options) -> None:
     if not (output.json or output.verbose or output.fields):
         del found["definition"], found["names"]
     output.record(spoken(found))
+
+
+@command(
+    *one_id("application"),
+    option("uuid", metavar="UUID", help="UUID of the application."),
+    FIELDS_OPTION,
+)
+async def show_config(output: Output, options: Options) -> None:
+    """List the settings of an application, as its definition has them."""
+    number = chosen_id(options)
+    if not (number or options.uuid):
+        raise click.UsageError("Which application? Give --id or --uuid.")
+    async with reading() as reader:
+        found = await reader.row("application.find", number, options.uuid and options.uuid.lower(), None)
+    if found is None:
+        raise MissingError("There is no such application. `multiflexi-cli application:list` shows those there are.")
+    rows = [
+        {name: getattr(field, name) for name in SETTING[:-1]} | {"description": in_language(field.description)}
+        for field in fields(found["definition"]).values()
+    ]
+    output.rows(Rows(SETTING, rows), SETTING)
 
 
 def spoken(row: dict[str, Any]) -> dict[str, Any]:

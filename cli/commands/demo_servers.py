@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +18,9 @@ from cli.command import Options, command, flag, option
 from cli.failure import RefusedError
 from cli.output import Output
 from cli.values import WHOLE, Count
+from daemons.data_folder import DataFolderError
+from daemons.own_database import own_database
+from daemons.postgres import PostgresError
 from daemons.projector import fold_all
 from daemons.simulation.day import Made, Simulation, report
 from daemons.simulation.script import STATES, Script
@@ -23,6 +30,11 @@ MOST_SERVERS = 999
 MOST_HOURS = 24 * 31
 SHOWN = ("name", *STATES, "attempts")
 CODE = "servers"
+DATA_HELP = (
+    "Data folder with a database of its own, made if it is not there; `MULTIFLEXI_DATA=FOLDER make run` shows it."
+)
+CHOICES = ("DATABASE_URL", "DATABASE_OWNER_URL", "ENCRYPTION_MASTER_KEY", "MULTIFLEXI_MASTER_KEY")
+"""Variables that choose another database than that of a data folder."""
 
 OTHERS = """
     SELECT (SELECT count(*) FROM company c WHERE c.removed_at IS NULL) AS companies,
@@ -37,6 +49,7 @@ OTHERS = """
     option("hours", type=Count(1), default=24, metavar="N", help="How many hours; 24 unless told."),
     option("seed", type=WHOLE, default=1, help="What happens follows from it: the same seed is the same day."),
     option("day", type=click.DateTime(("%Y-%m-%d",)), help="The day (UTC); yesterday unless told."),
+    option("data", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help=DATA_HELP),
     flag("force", help="Also in an installation that has companies."),
 )
 async def simulate_servers(output: Output, options: Options) -> None:
@@ -53,12 +66,35 @@ async def simulate_servers(output: Output, options: Options) -> None:
     start = day.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
     script = Script(seed=options.seed, servers=options.servers, hours=options.hours)
     began = time.monotonic()
-    async with acting("daemon") as act:
+    async with at_hand(options.data), acting("daemon") as act:
         company = await free_company(act, forced=options.force)
         made = await Simulation(act.store, script, start, told(output, options.hours)).run(company)
         await fold_all(act.store)
         rows = await report(act.store, made, options.hours)
     tell(output, made, rows, options, time.monotonic() - began)
+
+
+@asynccontextmanager
+async def at_hand(folder: Path | None) -> AsyncIterator[None]:
+    """Run the database of a data folder, if one was named, and have it used.
+
+    Raises
+    ------
+    RefusedError
+        It does not start.
+    """
+    if folder is None:
+        yield
+        return
+    folder = folder.expanduser().resolve()
+    try:
+        async with own_database(folder):
+            for name in CHOICES:
+                os.environ.pop(name, None)
+            os.environ["MULTIFLEXI_DATA"] = str(folder)
+            yield
+    except (PostgresError, DataFolderError) as error:
+        raise RefusedError(str(error), field="data") from None
 
 
 async def free_company(act: Acting, *, forced: bool) -> CreateCompany:
@@ -73,12 +109,12 @@ async def free_company(act: Acting, *, forced: bool) -> CreateCompany:
     if found["daemons"]:
         raise RefusedError(
             f"Daemons run here ({found['daemons']}), which would take part in the simulation by their own clock. Stop "
-            "them, or use another database (DATABASE_URL)."
+            "them, or use a database of its own: --data FOLDER."
         )
     if found["companies"] and not forced:
         raise RefusedError(
-            f"This installation has {found['companies']} companies. Use an empty one (DATABASE_URL, or MULTIFLEXI_DATA "
-            "for another data folder), or --force."
+            f"This installation has {found['companies']} companies. Use a database of its own (--data FOLDER), another "
+            "one (DATABASE_URL), or --force."
         )
     codes = [CODE, *(f"{CODE}-{number}" for number in range(2, found["companies"] + 2))]
     return CreateCompany(name="Server watch", code=next(code for code in codes if code not in found["codes"]))

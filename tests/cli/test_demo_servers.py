@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
+import pytest
 
 from daemons.simulation.script import STATES, Script
 from tests.cli.conftest import Cli
@@ -47,3 +50,19 @@ def test_it_refuses_where_it_would_mix_with_what_is_there(cli: Cli) -> None:
         )
     assert "Daemons run here (executor)" in cli(*SMALL, "--force").err
     assert "At most 999 servers" in cli("demo:servers", "--servers", "1000").err
+
+
+def test_a_data_folder_of_its_own_is_made_used_and_left_stopped(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("company:create", "--name", "Acme")
+    folder = tmp_path / "simulated day"
+    told = cli.json(*SMALL, "--data", str(folder))
+    assert (told["company_id"], told["due"]) == (1, 12)
+    assert (folder / "master.key").is_file()
+    assert not (folder / "postgres" / "postmaster.pid").exists()
+    again = cli.json(*SMALL, "--data", str(folder), code=1)
+    assert "This installation has 1 companies." in again["message"]
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "ENCRYPTION_MASTER_KEY"):
+        monkeypatch.setenv(name, cli.environment[name])
+    assert [row["name"] for row in cli.json("company:list")] == ["Acme"]

@@ -124,7 +124,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
     ),
     "credential.reveal": ("RevealCredential",),
     "prototype.change": ("ImportCredentialPrototype", "RemoveCredentialPrototype"),
-    "job.run": ("ScheduleJob",),
+    "job.run": ("ScheduleJob", "ChangeJob"),
     "job.cancel": ("CancelJob", "RequestCancel"),
     "system.manage": ("PauseSystem", "ResumeSystem"),
     "users.manage": (

@@ -58,7 +58,10 @@ async def get_application(output: Output, options: Options) -> None:
     FIELDS_OPTION,
 )
 async def show_config(output: Output, options: Options) -> None:
-    """List the settings of an application, as its definition has them."""
+    """List the settings of an application.
+
+    As its definition has them.
+    """
     number = chosen_id(options)
     if not (number or options.uuid):
         raise click.UsageError("Which application? Give --id or --uuid.")

@@ -74,7 +74,10 @@ async def delete_application(output: Output, options: Options) -> None:
 
 @command(FILE_OPTION, CASCADE, KEY_OPTION)
 async def remove_json(output: Output, options: Options) -> None:
-    """Take the application of a definition out of the catalogue, by its UUID."""
+    """Take the application of a definition out of the catalogue.
+
+    It is known by its UUID.
+    """
     found = definition.read(content(options.file))
     async with acting() as act:
         application = await act.reader.row("application.find", None, found.uuid, None)

@@ -53,9 +53,9 @@ OTHERS = """
     flag("force", help="Also in an installation that has companies."),
 )
 async def simulate_servers(output: Output, options: Options) -> None:
-    """Simulate a day of servers that are probed every hour, and report what became of each probe.
+    """Simulate a day of servers that are probed every hour.
 
-    Sets up a company with a run template for each server: hourly, with a deadline and retries. Some servers answer
+    Reports what became of each probe. Sets up a company with a run template for each server: hourly, with a deadline and retries. Some servers answer
     late, fail, or are down, and for an hour nobody schedules. Time is virtual: templates are scheduled, and jobs are
     claimed, tried again and settled by the parts that do it in earnest; only the servers are a script. Afterwards the
     templates are inactive, and all of it is in the history.

@@ -55,10 +55,10 @@ OTHERS = """
 async def simulate_servers(output: Output, options: Options) -> None:
     """Simulate a day of servers that are probed every hour.
 
-    Reports what became of each probe. Sets up a company with a run template for each server: hourly, with a deadline and retries. Some servers answer
-    late, fail, or are down, and for an hour nobody schedules. Time is virtual: templates are scheduled, and jobs are
-    claimed, tried again and settled by the parts that do it in earnest; only the servers are a script. Afterwards the
-    templates are inactive, and all of it is in the history.
+    Reports what became of each probe. Sets up a company with a run template for each server: hourly, with a deadline
+    and retries. Some servers answer late, fail, or are down, and for an hour nobody schedules. Time is virtual:
+    templates are scheduled, and jobs are claimed, tried again and settled by the parts that do it in earnest; only the
+    servers are a script. Afterwards the templates are inactive, and all of it is in the history.
     """
     if options.servers > MOST_SERVERS or options.hours > MOST_HOURS:
         raise click.UsageError(f"At most {MOST_SERVERS} servers and {MOST_HOURS} hours are possible.")

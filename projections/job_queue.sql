@@ -44,7 +44,7 @@ BEGIN
     END IF;
 
     IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
-                    WHERE b.type IN ('JobStarted', 'JobCancelRequested', 'JobFinished', 'JobCancelled')) THEN
+                    WHERE b.type IN ('JobChanged', 'JobStarted', 'JobCancelRequested', 'JobFinished', 'JobCancelled')) THEN
         -- What a scheduler appends: each job stands there once, so nothing is to be put together.
         INSERT INTO job_queue AS q (job_id, company_id, run_template_id, app_id, due, not_before, priority, executor, labels, state,
                                     schedule_type, launched_by, environment, task_id, attempt, queued_at, stream_version)

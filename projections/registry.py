@@ -74,7 +74,7 @@ CREDENTIAL = Projection(
 )
 JOB_QUEUE = Projection(
     name="job_queue",
-    version=2,
+    version=3,
     classes=(JOB, JOB),
     inline=True,
     tables=("job_queue",),

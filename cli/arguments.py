@@ -6,10 +6,12 @@ behind it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from cli.catalogue import canonical, entities
 
+_FIELD = re.compile(r"--([A-Z][A-Z0-9_]+)(?:=(.*))?", re.DOTALL)
 VALUED = ("-f", "--format", "-e", "--environment")
 """Options of every command that take a value, also as the next word."""
 
@@ -23,6 +25,8 @@ def arrange(words: Sequence[str]) -> list[str]:
     ['job:get', '--id', '3']
     >>> arrange(["-f", "json", "runtemplate:show", "42"])
     ['run-template:get', '42', '-f', 'json']
+    >>> arrange(["credtype:update", "--id", "7", "--BANK_TOKEN=t"])
+    ['credential-type:update', '--id', '7', '--field', 'BANK_TOKEN=t']
     >>> arrange(["company", "--help"])
     ['company', '--help']
     """
@@ -37,8 +41,27 @@ def arrange(words: Sequence[str]) -> list[str]:
     name = rest.pop(0)
     if rest and name.lower() in entities() and (found := canonical(f"{name}:{rest[0]}")):
         del rest[0]
-        return [found, *rest, *before]
-    return [canonical(name) or name, *rest, *before]
+        return [found, *_as_fields(found, rest), *before]
+    found = canonical(name) or name
+    return [found, *_as_fields(found, rest), *before]
+
+
+def _as_fields(name: str, words: Sequence[str]) -> list[str]:
+    """Return the words with options in capital letters, where a command takes values of fields, written as such."""
+    if not name.startswith(("credential:", "credential-type:")):
+        return list(words)
+    found: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        match = _FIELD.fullmatch(word)
+        if match is None:
+            found.append(word)
+        elif match[2] is not None:
+            found += ["--field", f"{match[1]}={match[2]}"]
+        else:
+            found += ["--field", f"{match[1]}={rest.pop(0) if rest else ''}"]
+    return found
 
 
 def wants_json(words: Sequence[str]) -> bool:

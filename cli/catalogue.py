@@ -47,11 +47,57 @@ COMMANDS = {
     "company:remove": Entry("company_changes.remove_company", "Remove a company."),
     "company:resume": Entry("pauses.resume_company", "Let jobs of a company start again."),
     "company:update": Entry("company_changes.update_company", "Change a company."),
+    "credential-prototype:create": Entry(
+        "credential_prototype_changes.create_prototype", "Create a credential prototype without fields."
+    ),
+    "credential-prototype:delete": Entry(
+        "credential_prototype_changes.delete_prototype", "Remove a credential prototype."
+    ),
+    "credential-prototype:export-json": Entry(
+        "credential_prototype.export_json", "Write a credential prototype to a file, as it was imported."
+    ),
+    "credential-prototype:get": Entry(
+        "credential_prototype.get_prototype", "Show a credential prototype with its fields and versions."
+    ),
+    "credential-prototype:import-json": Entry(
+        "credential_prototype_changes.import_json", "Import a credential prototype."
+    ),
+    "credential-prototype:list": Entry("credential_prototype.list_prototypes", "List the credential prototypes."),
+    "credential-prototype:sync": Entry(
+        "credential_prototype_changes.sync_prototypes",
+        "Import the built-in prototypes and those of packages.",
+    ),
+    "credential-prototype:update": Entry(
+        "credential_prototype_changes.update_prototype", "Change what a credential prototype is called."
+    ),
+    "credential-prototype:validate-json": Entry(
+        "credential_prototype_changes.validate_json", "Check a credential prototype."
+    ),
+    "credential-type:create": Entry("credential_type.create_type", "Let a company use a credential prototype."),
+    "credential-type:delete": Entry("credential_type.delete_type", "Remove a credential type."),
+    "credential-type:get": Entry("credential_type.get_type", "Show a credential type."),
+    "credential-type:import-json": Entry("credential_type.import_json", "Import the definition of a credential type."),
+    "credential-type:list": Entry("credential_type.list_types", "List the credential types."),
+    "credential-type:update": Entry("credential_type.update_type", "Change a credential type."),
+    "credential-type:validate-json": Entry(
+        "credential_prototype_changes.validate_json", "Check the definition of a credential type."
+    ),
+    "credential:create": Entry("credential_changes.create_credential", "Create a credential of a company's type."),
+    "credential:encrypt-existing": Entry(
+        "encryption.encrypt_existing", "Encrypt anew what is still under keys that were replaced."
+    ),
+    "credential:get": Entry("credential.get_credential", "Show a credential with where it is used."),
+    "credential:list": Entry("credential.list_credentials", "List the credentials, and what is to be done about them."),
+    "credential:remove": Entry("credential_changes.remove_credential", "Remove a credential."),
+    "credential:update": Entry("credential_changes.update_credential", "Change a credential."),
     "database:adopt": Entry("database.adopt_database", "Adopt a log that was restored into another cluster."),
     "database:migrate": Entry("database.migrate_database", "Bring the database up to date."),
     "demo:create": Entry("demo.create_demo", "Set up a demo company that probes this host, and run it once."),
     "demo:servers": Entry("demo_servers.simulate_servers", "Simulate a day of servers that are probed every hour."),
     "describe": Entry("describe.describe_commands", "Describe all commands and their options in JSON."),
+    "encryption:init": Entry("encryption.init_keys", "Make the keys of credentials, or replace them by newer ones."),
+    "encryption:rewrap": Entry("encryption.rewrap_keys", "Wrap all stored keys by a new master key."),
+    "encryption:status": Entry("encryption.show_status", "Show the keys there are."),
     "job:cancel": Entry("job_changes.cancel_job", "Take a job out of the queue, or end it if it runs."),
     "job:cleanup": Entry("prune.clean_up_jobs", "Remove what jobs of long ago left."),
     "job:create": Entry("job_changes.create_job", "Put a job of a run template into the queue."),
@@ -84,6 +130,9 @@ COMMANDS = {
     "run-template:activate": Entry(
         "run_template_changes.activate_run_template", "Let a run template be due again, from now on."
     ),
+    "run-template:assign-credential": Entry(
+        "run_template_credentials.assign_credential", "Let jobs of a run template get the values of a credential."
+    ),
     "run-template:create": Entry("run_template_changes.create_run_template", "Configure an application for a company."),
     "run-template:deactivate": Entry(
         "run_template_changes.deactivate_run_template",
@@ -92,11 +141,18 @@ COMMANDS = {
     "run-template:delete": Entry("run_template_changes.delete_run_template", "Remove a run template."),
     "run-template:get": Entry("run_template.get_run_template", "Show a run template."),
     "run-template:list": Entry("run_template.list_run_templates", "List the run templates."),
+    "run-template:list-credentials": Entry(
+        "run_template_credentials.list_credentials", "List the credentials of a run template."
+    ),
     "run-template:preview": Entry(
         "preview.preview_run_template", "Show the next runs of a run template, or of a schedule."
     ),
     "run-template:schedule": Entry("run_template_changes.schedule_run_template", "Run a template once."),
     "run-template:stale": Entry("run_template.list_stale", "List the run templates that should have run and did not."),
+    "run-template:unassign-credential": Entry(
+        "run_template_credentials.unassign_credential",
+        "Let jobs of a run template no longer get the values of a credential.",
+    ),
     "run-template:update": Entry("run_template_changes.update_run_template", "Change a run template."),
     "status": Entry("status.show_status", "Show how the installation stands."),
     "system:pause": Entry("pauses.pause_system", "Let no job of the installation start any more."),

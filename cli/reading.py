@@ -90,7 +90,9 @@ class Reader:
             There is no master key, or another one.
         """
         if self._keyring is None:
-            self._keyring = Keyring(cast("asyncpg.Pool", self.pool), self.settings.master_key)
+            self._keyring = Keyring(
+                cast("asyncpg.Pool", self.pool), self.settings.master_key, self.settings.previous_master_key
+            )
             await self._keyring.open()
         return self._keyring
 

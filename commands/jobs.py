@@ -8,9 +8,11 @@ from datetime import datetime
 import msgspec
 
 from commands.actor import Actor
+from commands.assignments import hidden_values
 from commands.facts import Row, present
 from commands.preparing import Desk, Executes, Outcome, Prepared, filled, fresh_id, guard
 from domain.aggregates import RUN_TEMPLATE
+from domain.credential_environment import Conflict
 from domain.errors import StateError
 from domain.event import UNSET
 from domain.job import CancelJob, JobCommand, RequestCancel, ScheduleJob
@@ -43,7 +45,13 @@ async def prepare_schedule(desk: Desk, command: ScheduleJob) -> Prepared:
         ),
         fresh=True,
         guards=(guard(RUN_TEMPLATE, template, company_id=company_id),),
+        warnings=tuple(await _hidden(desk, command)),
     )
+
+
+async def _hidden(desk: Desk, command: ScheduleJob) -> list[Conflict]:
+    """Return which one-off values have no effect, because a credential gives them."""
+    return await hidden_values(desk, command.run_template_id, "job", command.environment) if command.environment else []
 
 
 async def prepare_now(desk: Desk, command: JobCommand) -> Prepared:

@@ -183,3 +183,46 @@ SELECT u.id,
          WHERE m.user_id = u.id AND m.revoked_at IS NULL AND (m.until IS NULL OR m.until > $2::timestamptz)) AS grants
   FROM user_account u
  WHERE u.id = $1::integer AND u.enabled AND u.removed_at IS NULL
+
+-- name: companies_with_credentials
+-- Ids of the companies that have credentials or types of them.
+SELECT y.company_id FROM credential_type y WHERE y.removed_at IS NULL GROUP BY 1 ORDER BY 1
+
+-- name: count_outdated
+-- How many credentials and types have values under a key that was replaced. $1: company or NULL.
+SELECT ((SELECT count(*) FROM credential c
+          WHERE c.removed_at IS NULL AND ($1::integer IS NULL OR c.company_id = $1) AND EXISTS (
+                SELECT FROM jsonb_each(c.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint
+                 WHERE k.retired_at IS NOT NULL))
+        + (SELECT count(*) FROM credential_type y
+            WHERE y.removed_at IS NULL AND ($1::integer IS NULL OR y.company_id = $1) AND EXISTS (
+                  SELECT FROM jsonb_each(y.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint
+                   WHERE k.retired_at IS NOT NULL)))::integer AS outdated
+
+-- name: outdated_credentials
+-- Credentials with values under a key that was replaced, by id. $1: after this id, $2: at most, $3: company or NULL.
+SELECT c.id, c.company_id, c.document->'values' AS values
+  FROM credential c
+ WHERE c.id > $1::integer AND c.removed_at IS NULL AND ($3::integer IS NULL OR c.company_id = $3) AND EXISTS (
+       SELECT FROM jsonb_each(c.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint
+        WHERE k.retired_at IS NOT NULL)
+ ORDER BY c.id LIMIT $2::integer
+
+-- name: outdated_types
+-- Credential types with values under a key that was replaced, by id. $1: after this id, $2: at most, $3: company or NULL.
+SELECT y.id, y.company_id, y.document->'values' AS values
+  FROM credential_type y
+ WHERE y.id > $1::integer AND y.removed_at IS NULL AND ($3::integer IS NULL OR y.company_id = $3) AND EXISTS (
+       SELECT FROM jsonb_each(y.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint
+        WHERE k.retired_at IS NOT NULL)
+ ORDER BY y.id LIMIT $2::integer
+
+-- name: forget_old_keys
+-- Destroys keys of credentials that were replaced a minute ago or earlier and that no value is encrypted under any more.
+DELETE FROM data_keys k
+ WHERE k.owner LIKE 'credentials:%' AND k.retired_at < now() - interval '1 minute'
+   AND NOT EXISTS (SELECT FROM credential c, jsonb_each(c.document->'values') v
+                    WHERE c.company_id = k.company_id AND c.removed_at IS NULL AND (v.value->>'key')::bigint = k.id)
+   AND NOT EXISTS (SELECT FROM credential_type y, jsonb_each(y.document->'values') v
+                    WHERE y.company_id = k.company_id AND y.removed_at IS NULL AND (v.value->>'key')::bigint = k.id)
+RETURNING k.id

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
+from commands.assignments import hidden_values
 from commands.facts import present
 from commands.preparing import Desk, Prepared, filled, fresh_id, guard
 from domain.aggregates import APPLICATION, COMPANY
+from domain.credential_environment import Conflict
+from domain.event import Unset
 from domain.job import CancelJob
-from domain.run_template import CreateRunTemplate, RemoveRunTemplate, RescheduleRunTemplate, RunTemplateCommand
+from domain.run_template import (
+    ChangeRunTemplate,
+    CreateRunTemplate,
+    RemoveRunTemplate,
+    RescheduleRunTemplate,
+    RunTemplateCommand,
+)
 from eventstore.log import Append
 
 
@@ -40,7 +49,17 @@ async def prepare_change(desk: Desk, command: RunTemplateCommand) -> Prepared:
     if row is not None:
         company_id: int = row["company_id"]
         guards = (Append(stream=COMPANY.stream(company_id), company_id=company_id, expected=row["company_version"]),)
-    return Prepared(command=msgspec.structs.replace(command, now=desk.now, zone=zone), guards=guards)
+    hidden: list[Conflict] = []
+    if isinstance(command, ChangeRunTemplate) and (names := _values_given(command)):
+        hidden = await hidden_values(desk, command.run_template_id, "template", names)
+    return Prepared(
+        command=msgspec.structs.replace(command, now=desk.now, zone=zone), guards=guards, warnings=tuple(hidden)
+    )
+
+
+def _values_given(command: ChangeRunTemplate) -> list[str]:
+    whole = {} if isinstance(command.environment, Unset) else command.environment
+    return [name for name, value in {**whole, **command.set_environment}.items() if value is not None]
 
 
 async def prepare_remove(desk: Desk, command: RemoveRunTemplate) -> Prepared:

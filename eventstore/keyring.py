@@ -38,6 +38,7 @@ INSERT_KEY = """
     INSERT INTO data_keys (owner, company_id, master_id, wrapped) VALUES ($1, $2, $3, $4)
     ON CONFLICT (owner) WHERE retired_at IS NULL DO NOTHING
 """
+RETIRE_OWNED = "UPDATE data_keys SET retired_at = clock_timestamp() WHERE owner = $1 AND retired_at IS NULL"
 SELECT_OWNER = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE owner = $1 AND retired_at IS NULL"
 SELECT_IDS = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE id = ANY ($1::bigint[])"
 SELECT_MASTERS = "SELECT id, proof FROM master_keys WHERE retired_at IS NULL ORDER BY id"
@@ -151,6 +152,26 @@ class Keyring:
         row = await self._found_or_made(owner, company_id)
         await self._know_masters([row])
         return self.master(row["master_id"]).unwrap(row["wrapped"], row["owner"])
+
+    async def renew(self, owner: str, company_id: int | None = None) -> DataKey:
+        """Return a fresh key of an owner, which from now on encrypts; what older ones encrypted stays readable.
+
+        Whoever has the older one at hand uses it for a moment longer (:data:`CACHED_FOR`).
+        """
+        for attempt in (1, 2):
+            wrapped = self.master(self._current).wrap(os.urandom(32), owner)
+            try:
+                with database_at_hand():
+                    async with self._pool.acquire() as connection, connection.transaction():
+                        await connection.execute(RETIRE_OWNED, owner)
+                        await connection.execute(INSERT_KEY, owner, company_id, self._current, wrapped)
+                break
+            except asyncpg.ObjectNotInPrerequisiteStateError:
+                if attempt == 2:
+                    raise
+                await self.open()
+        self._by_owner.pop(owner, None)
+        return await self.ensure(owner, company_id)
 
     def ready(self, owner: str) -> DataKey | None:
         """Return the key of an owner if it is at hand without asking the database."""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from cli.acting import Acting, acting
+from cli.acting import Acting, acting, warn
 from cli.cells import cell
 from cli.command import KEY_OPTION, Options, command, one_id, option, required_id
 from cli.commands.job_changes import AT_OPTIONS, scheduled
@@ -80,6 +80,7 @@ async def update_run_template(output: Output, options: Options) -> None:
         wish = ChangeRunTemplate(run_template_id=number, set_environment=settings, **fields)
         with cron_repeated(options.cron):
             outcome = await act.execute(wish, options.idempotency_key)
+        warn(outcome, output)
         changed = bool(outcome.events)
         text = f"Run template {number} was changed."
         if not changed:
@@ -140,6 +141,7 @@ async def schedule_run_template(output: Output, options: Options) -> None:
         wish = await scheduled(act, number, options.schedule_time, options.executor, None)
         wish = msgspec.structs.replace(wish, environment={**dict(options.config), **dict(options.env)})
         outcome = await act.execute(wish, options.idempotency_key)
+        warn(outcome, output)
         await act.shown_in_history(outcome)
         (event,) = outcome.events
         assert isinstance(event, JobScheduled)

@@ -142,6 +142,9 @@ class FakeFacts:
         fields = {"id": company_id, "time_zone": state.time_zone, "enabled": state.enabled, "removed": state.removed}
         return {**fields, "stream_version": version}
 
+    def _credential_values(self, _run_template_id: int) -> None:
+        return None
+
     def _company_of_code(self, code: str, company_id: int) -> Mapping[str, Any] | None:
         for other, (state, _) in self.store.states("company").items():
             if other != company_id and not state.removed and state.code.lower() == code.lower():

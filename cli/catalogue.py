@@ -80,7 +80,7 @@ COMMANDS = {
     "credential-type:list": Entry("credential_type.list_types", "List the credential types."),
     "credential-type:update": Entry("credential_type.update_type", "Change a credential type."),
     "credential-type:validate-json": Entry(
-        "credential_prototype_changes.validate_json", "Check the definition of a credential type."
+        "credential_prototype_changes.validate_type", "Check the definition of a credential type."
     ),
     "credential:create": Entry("credential_changes.create_credential", "Create a credential of a company's type."),
     "credential:encrypt-existing": Entry(

@@ -55,7 +55,10 @@ async def list_credentials(output: Output, options: Options) -> None:
     FIELDS_OPTION,
 )
 async def get_credential(output: Output, options: Options) -> None:
-    """Show a credential with where it is used; secrets are masked."""
+    """Show a credential with where it is used.
+
+    Secrets are masked unless --reveal shows them.
+    """
     number = required_id(options, "credential")
     if options.reveal and not options.yes:
         confirm(number)

@@ -60,7 +60,10 @@ async def create_credential(output: Output, options: Options) -> None:
     KEY_OPTION,
 )
 async def update_credential(output: Output, options: Options) -> None:
-    """Change a credential. An empty value leaves a field as it is, --unset takes its value away."""
+    """Change a credential.
+
+    An empty value leaves a field as it is, --unset takes its value away.
+    """
     number = required_id(options, "credential")
     changed: dict[str, Any] = {name: value for name, value in details(options).items() if value is not UNSET}
     for name in ("name", "credential_type_id"):
@@ -93,7 +96,10 @@ async def update_credential(output: Output, options: Options) -> None:
 
 @command(*one_id("credential"), flag("cascade", help="Also if run templates use it."), KEY_OPTION)
 async def remove_credential(output: Output, options: Options) -> None:
-    """Remove a credential; run templates that use it are told first."""
+    """Remove a credential.
+
+    It is refused while run templates use it, which are named, unless --cascade takes it from them.
+    """
     number = required_id(options, "credential")
     async with acting() as act:
         await act.execute(RemoveCredential(credential_id=number, cascade=options.cascade), options.idempotency_key)

@@ -38,7 +38,7 @@ async def list_prototypes(output: Output, options: Options) -> None:
 
 @command(*one_id("credential prototype"), *WHICH, FIELDS_OPTION)
 async def get_prototype(output: Output, options: Options) -> None:
-    """Show a credential prototype with its fields and the versions that it has had."""
+    """Show a credential prototype with its fields and versions."""
     async with reading() as reader:
         found = await prototype(reader, options)
     document = found.pop("definition")

@@ -69,6 +69,20 @@ def validate_json(output: Output, options: Options) -> int:
 
     Nothing is imported. Exits with 0 if it can be imported and with 1 if not; every place that is wrong is named.
     """
+    return validated(output, options)
+
+
+@command(FILE_OPTION)
+def validate_type(output: Output, options: Options) -> int:
+    """Check the definition of a credential type.
+
+    Nothing is imported. Exits with 0 if it can be imported and with 1 if not; every place that is wrong is named.
+    """
+    return validated(output, options)
+
+
+def validated(output: Output, options: Options) -> int:
+    """Tell whether a document can be imported; return the exit code."""
     document: dict[str, Any] = {"status": "success", "file": options.file, "schema": str(SCHEMA)}
     try:
         read = credential_definition.read(content(options.file))
@@ -94,7 +108,10 @@ def validate_json(output: Output, options: Options) -> int:
     KEY_OPTION,
 )
 async def create_prototype(output: Output, options: Options) -> None:
-    """Create a credential prototype without fields; `import-json` gives it some."""
+    """Create a credential prototype without fields.
+
+    `import-json` gives it some.
+    """
     if not options.name:
         raise click.UsageError("A credential prototype needs a name: --name.")
     document = {"uuid": options.uuid or str(uuid.uuid4()), "code": options.code, "version": "1.0", **members(options)}
@@ -110,7 +127,10 @@ async def create_prototype(output: Output, options: Options) -> None:
 
 @command(*one_id("credential prototype"), *WHICH, *DETAILS, KEY_OPTION)
 async def update_prototype(output: Output, options: Options) -> None:
-    """Change what a credential prototype is called; `import-json` changes its fields."""
+    """Change what a credential prototype is called.
+
+    `import-json` changes its fields.
+    """
     changed = members(options)
     if not changed:
         raise click.UsageError("What is to change? Give at least one field, e.g. --name.")
@@ -124,7 +144,10 @@ async def update_prototype(output: Output, options: Options) -> None:
 
 @command(*one_id("credential prototype"), *WHICH, KEY_OPTION)
 async def delete_prototype(output: Output, options: Options) -> None:
-    """Remove a credential prototype that no credential type is made of."""
+    """Remove a credential prototype.
+
+    It is refused while credential types are made of it.
+    """
     async with acting() as act:
         number = chosen_id(options) or (await prototype(act.reader, options))["id"]
         await act.execute(RemoveCredentialPrototype(credential_prototype_id=number), options.idempotency_key)
@@ -136,9 +159,9 @@ async def delete_prototype(output: Output, options: Options) -> None:
     DROP_OPTION,
 )
 async def sync_prototypes(output: Output, options: Options) -> int:
-    """Import the built-in prototypes and those of installed packages, and bring them up to date.
+    """Import the built-in prototypes and those of packages.
 
-    Exits with 1 if a file was refused; the others are imported all the same.
+    Those that are there are brought up to date. Exits with 1 if a file was refused; the others are imported.
     """
     folders = [Path(folder) for folder in options.folder]
     for folder in folders:

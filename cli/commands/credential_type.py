@@ -43,7 +43,10 @@ async def list_types(output: Output, options: Options) -> None:
 
 @command(*one_id("credential type"), option("uuid", metavar="UUID", help="UUID of the type."), FIELDS_OPTION)
 async def get_type(output: Output, options: Options) -> None:
-    """Show a credential type; secrets are masked."""
+    """Show a credential type.
+
+    Secrets are masked.
+    """
     async with reading() as reader:
         found = await the_type(reader, options)
         values = await shown(await reader.keyring(), found)
@@ -93,7 +96,10 @@ async def create_type(output: Output, options: Options) -> None:
     KEY_OPTION,
 )
 async def update_type(output: Output, options: Options) -> None:
-    """Change a credential type. An empty value leaves a field as it is, --unset takes its value away."""
+    """Change a credential type.
+
+    An empty value leaves a field as it is, --unset takes its value away.
+    """
     values = given_values(options)
     if options.name is None and not values:
         raise click.UsageError("What is to change? Give --name, or --field KEY=VALUE.")
@@ -120,7 +126,10 @@ async def update_type(output: Output, options: Options) -> None:
 
 @command(*one_id("credential type"), KEY_OPTION)
 async def delete_type(output: Output, options: Options) -> None:
-    """Remove a credential type that no credential is of."""
+    """Remove a credential type.
+
+    It is refused while credentials are of it.
+    """
     number = required_id(options, "credential type")
     async with acting() as act:
         await act.execute(RemoveCredentialType(credential_type_id=number), options.idempotency_key)
@@ -129,7 +138,10 @@ async def delete_type(output: Output, options: Options) -> None:
 
 @command(FILE_OPTION, *COMPANY, NAME, DROP_OPTION, KEY_OPTION)
 async def import_json(output: Output, options: Options) -> None:
-    """Import the definition of a credential type into the catalogue; with a company, make a type of it there, too."""
+    """Import the definition of a credential type.
+
+    It becomes a prototype of the catalogue; with a company, a type of it is made there, too.
+    """
     try:
         source = content(options.file)
         document = read(source)

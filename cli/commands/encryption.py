@@ -40,9 +40,10 @@ BATCH_OPTION = option(
 
 @command(*COMPANY, flag("all", help="Keys of people and of output, too."))
 async def show_status(output: Output, options: Options) -> int:
-    """Show the keys there are, and whether the master key opens them.
+    """Show the keys there are.
 
-    Exits with 1 if the master key is missing or wrong, or values cannot be opened any more.
+    Whether the master key opens them is told, too. Exits with 1 if the master key is missing or wrong, or if values cannot
+    be opened any more.
     """
     async with reading() as reader:
         settings = reader.settings
@@ -93,8 +94,9 @@ async def show_status(output: Output, options: Options) -> int:
     BATCH_OPTION,
 )
 async def init_keys(output: Output, options: Options) -> None:
-    """Make the keys of credentials that are missing; with --force, replace those that are there.
+    """Make the keys of credentials, or replace them by newer ones.
 
+    Those that are there are replaced with --force alone.
     Jobs may run meanwhile: what older keys encrypted is read until it is encrypted anew. It can be interrupted at any
     moment; `credential:encrypt-existing` goes on.
     """
@@ -122,7 +124,10 @@ async def init_keys(output: Output, options: Options) -> None:
 
 @command(flag("dry-run", help="Tell how many there are, and change nothing."), BATCH_OPTION)
 async def encrypt_existing(output: Output, options: Options) -> None:
-    """Encrypt anew what is still under keys that were replaced; goes on where it was interrupted."""
+    """Encrypt anew what is still under keys that were replaced.
+
+    It goes on where it was interrupted.
+    """
     async with acting() as act:
         if options.dry_run:
             left = await count_outdated(act.shell)

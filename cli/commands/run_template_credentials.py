@@ -65,9 +65,10 @@ async def unassign_credential(output: Output, options: Options) -> None:
 
 @command(*WHICH, FIELDS_OPTION)
 async def list_credentials(output: Output, options: Options) -> None:
-    """List the credentials of a run template in the order in which they were assigned.
+    """List the credentials of a run template.
 
-    Of two with the same field the later one counts; which fields a credential gives is told.
+    They are in the order in which they were assigned. Of two with the same field the later one counts; which fields a
+    credential gives is told.
     """
     template = template_of(options)
     async with reading() as reader:

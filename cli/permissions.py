@@ -15,7 +15,15 @@ OWNER = ENGINE
 """Permission of commands for the owner of the machine alone: they work on the database itself or on its files."""
 
 _TABLE: dict[str, tuple[str, ...]] = {
-    ANYBODY: ("application:validate-json", "archive:verify", "audit:check", "describe", "run-template:preview-cron"),
+    ANYBODY: (
+        "application:validate-json",
+        "archive:verify",
+        "audit:check",
+        "credential-prototype:validate-json",
+        "credential-type:validate-json",
+        "describe",
+        "run-template:preview-cron",
+    ),
     OWNER: (
         "archive:attach",
         "archive:create",
@@ -35,7 +43,14 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "queue:fix",
         "replay",
     ),
-    "application.view": ("application:get", "application:list", "application:show-config"),
+    "application.view": (
+        "application:get",
+        "application:list",
+        "application:show-config",
+        "credential-prototype:export-json",
+        "credential-prototype:get",
+        "credential-prototype:list",
+    ),
     "application.change": (
         "application:delete",
         "application:import-json",
@@ -44,6 +59,30 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "application:resume",
     ),
     "audit.view": ("audit:list", "retention:list"),
+    "credential.view": (
+        "credential-type:get",
+        "credential-type:list",
+        "credential:get",
+        "credential:list",
+        "run-template:list-credentials",
+    ),
+    "credential.change": (
+        "credential-type:create",
+        "credential-type:delete",
+        "credential-type:update",
+        "credential:create",
+        "credential:remove",
+        "credential:update",
+    ),
+    "credential.assign": ("run-template:assign-credential", "run-template:unassign-credential"),
+    "prototype.change": (
+        "credential-prototype:create",
+        "credential-prototype:delete",
+        "credential-prototype:import-json",
+        "credential-prototype:sync",
+        "credential-prototype:update",
+        "credential-type:import-json",
+    ),
     "company.create": ("company:create",),
     "company.view": ("company:get", "company:list"),
     "company.change": ("company:pause", "company:resume", "company:update"),
@@ -62,7 +101,14 @@ _TABLE: dict[str, tuple[str, ...]] = {
     "job.cancel": ("job:cancel", "job:delete", "queue:truncate"),
     "output.view": ("artifact:get", "artifact:list", "artifact:save", "job:watch"),
     "system.view": ("status",),
-    "system.manage": ("system:pause", "system:resume"),
+    "system.manage": (
+        "credential:encrypt-existing",
+        "encryption:init",
+        "encryption:rewrap",
+        "encryption:status",
+        "system:pause",
+        "system:resume",
+    ),
     "template.view": ("run-template:get", "run-template:list", "run-template:preview", "run-template:stale"),
     "template.configure": (
         "run-template:activate",

@@ -126,7 +126,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
     "prototype.change": ("ImportCredentialPrototype", "RemoveCredentialPrototype"),
     "job.run": ("ScheduleJob", "ChangeJob"),
     "job.cancel": ("CancelJob", "RequestCancel"),
-    "system.manage": ("PauseSystem", "ResumeSystem"),
+    "system.manage": ("PauseSystem", "ResumeSystem", "ReencryptCredentialType", "ReencryptCredential"),
     "users.manage": (
         "CreateUser",
         "ChangeUser",
@@ -154,7 +154,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
     "token.own": ("CreateToken", "ChangeToken", "RevokeToken"),
     "access.request": ("RequestAccess", "WithdrawRequest"),
     "member.manage": ("GrantMembership", "RevokeMembership", "ApproveRequest", "RefuseRequest"),
-    ENGINE: ("StartJob", "FinishJob", "RescheduleRunTemplate", "ReencryptCredentialType", "ReencryptCredential"),
+    ENGINE: ("StartJob", "FinishJob", "RescheduleRunTemplate"),
 }
 """Of each permission, the commands that ask for it."""
 

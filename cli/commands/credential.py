@@ -14,7 +14,6 @@ from cli.finding import company_id
 from cli.output import Output
 from cli.reading import reading
 from cli.values import ID, Count
-from commands.actor import SYSTEM
 from commands.credential_showing import reveal, shown
 
 SHOWN = ("id", "name", "company_slug", "prototype", "status", "templates", "expires_at", "rotate_at")
@@ -71,7 +70,7 @@ async def get_credential(output: Output, options: Options) -> None:
         values = {name: one.text for name, one in (await shown(await reader.keyring(), found)).items()}
     if options.reveal:
         async with acting() as act:
-            values |= await reveal(act.shell, SYSTEM, number, options.reason)
+            values |= await reveal(act.shell, act.actor, number, options.reason)
     for name in ("definition", "shared", "values"):
         del found[name]
     checked = found.pop("checked") or {}

@@ -16,7 +16,6 @@ from cli.command import KEY_OPTION, Options, chosen_id, command, flag, one_id, o
 from cli.commands.credential_prototype import WHICH, prototype
 from cli.failure import RefusedError
 from cli.output import Output
-from commands.actor import SYSTEM
 from commands.credential_prototypes import BUILT_IN, files_in, import_prototype, prototype_text, sync
 from domain import credential_definition
 from domain.credential_prototype import ImportCredentialPrototype, RemoveCredentialPrototype
@@ -49,7 +48,7 @@ async def import_json(output: Output, options: Options) -> None:
         source = content(options.file)
         async with acting() as act:
             outcome = await import_prototype(
-                act.shell, source, SYSTEM, drop_used=options.drop_used, key=options.idempotency_key
+                act.shell, source, act.actor, drop_used=options.drop_used, key=options.idempotency_key
             )
     except DocumentError as error:
         violations = [str(finding) for finding in error.findings]
@@ -168,7 +167,9 @@ async def sync_prototypes(output: Output, options: Options) -> int:
         if not folder.is_dir():
             raise RefusedError(f"There is no folder {folder}.", field="folder")
     async with acting() as act:
-        done = await sync(act.shell, files_in(folders or [BUILT_IN, *installed()]), SYSTEM, drop_used=options.drop_used)
+        done = await sync(
+            act.shell, files_in(folders or [BUILT_IN, *installed()]), act.actor, drop_used=options.drop_used
+        )
     refused = [one for one in done if one.outcome == "refused"]
     for one in done:
         for warning in one.warnings if output.verbose else ():

@@ -15,7 +15,6 @@ from cli.finding import company_id
 from cli.output import Output
 from cli.reading import Reader, reading
 from cli.values import ID
-from commands.actor import SYSTEM
 from commands.credential_prototypes import import_prototype
 from commands.credential_showing import shown
 from domain.credential_definition import fields, read
@@ -150,7 +149,7 @@ async def import_json(output: Output, options: Options) -> None:
         raise RefusedError(error.message, field="file", violations=violations, imported=False) from None
     async with acting() as act:
         owner = await company_id(act.reader, options)
-        outcome = await import_prototype(act.shell, source, SYSTEM, drop_used=options.drop_used)
+        outcome = await import_prototype(act.shell, source, act.actor, drop_used=options.drop_used)
         type_id = None
         if owner is not None:
             wish = CreateCredentialType(

@@ -15,7 +15,6 @@ from cli.output import Output
 from cli.progress import Progress
 from cli.reading import reading
 from cli.values import Count
-from commands.actor import SYSTEM
 from commands.reencryption import (
     BATCH,
     Reencrypted,
@@ -42,8 +41,8 @@ BATCH_OPTION = option(
 async def show_status(output: Output, options: Options) -> int:
     """Show the keys there are.
 
-    Whether the master key opens them is told, too. Exits with 1 if the master key is missing or wrong, or if values cannot
-    be opened any more.
+    Whether the master key opens them is told, too. Exits with 1 if it is missing or wrong, or if values cannot be
+    opened any more.
     """
     async with reading() as reader:
         settings = reader.settings
@@ -108,7 +107,7 @@ async def init_keys(output: Output, options: Options) -> None:
             await renew_keys(act.shell, companies)
             with Progress("Encrypted anew", output) as progress:
                 result = await reencrypt(
-                    act.shell, SYSTEM, batch=options.batch_size, company_id=owner, progress=progress
+                    act.shell, act.actor, batch=options.batch_size, company_id=owner, progress=progress
                 )
         else:
             for company in companies:
@@ -135,7 +134,7 @@ async def encrypt_existing(output: Output, options: Options) -> None:
             output.answer({"status": "success", "message": message, "outdated": left, "dry_run": True}, message)
             return
         with Progress("Encrypted anew", output) as progress:
-            result = await reencrypt(act.shell, SYSTEM, batch=options.batch_size, progress=progress)
+            result = await reencrypt(act.shell, act.actor, batch=options.batch_size, progress=progress)
     tell(output, result, f"{result.done} credentials and types were encrypted anew.")
 
 

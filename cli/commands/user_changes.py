@@ -150,7 +150,10 @@ async def set_roles(output: Output, options: Options) -> None:
     KEY_OPTION,
 )
 async def assign_user(output: Output, options: Options) -> None:
-    """Give a user access to a company, or change what it is."""
+    """Give a user access to a company.
+
+    Who has it gets the role and the permissions that are named.
+    """
     async with acting() as act:
         number = await user_id(act, options.user_id, options.login, options.email)
         wish = GrantMembership(
@@ -168,7 +171,10 @@ async def assign_user(output: Output, options: Options) -> None:
 
 @command(option("company_id", type=ID, required=True, help="Company."), *WHO, KEY_OPTION)
 async def unassign_user(output: Output, options: Options) -> None:
-    """Take a user's access to a company away, at once."""
+    """Take a user's access to a company away.
+
+    From this moment on.
+    """
     async with acting() as act:
         number = await user_id(act, options.user_id, options.login, options.email)
         wish = RevokeMembership(user_id=number, company_id=options.company_id)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
 
+from tests.projections import lives_of_credentials as credentials
 from tests.projections import lives_of_jobs as jobs
 from tests.projections import lives_of_settings as settings
 from tests.projections.history import History
@@ -41,6 +42,15 @@ VERBS: dict[Callable[[History, int, int], None], tuple[str, ...]] = {
     jobs.finish_job: ("running",),
     jobs.cancel_job: ("queued",),
     jobs.write_output: ("running",),
+    credentials.import_prototype: (),
+    credentials.update_prototype: ("prototypes",),
+    credentials.remove_prototype: ("prototypes",),
+    credentials.create_type: ("companies", "prototypes"),
+    credentials.change_type: ("types",),
+    credentials.create_credential: ("types",),
+    credentials.change_credential: ("credentials",),
+    credentials.remove_credential: ("credentials",),
+    credentials.assign_or_unassign: ("credentials", "templates"),
     settings.pause_or_resume: (),
     settings.remove_what_is_over: ("companies",),
 }

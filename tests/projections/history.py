@@ -39,6 +39,9 @@ class History:
     templates: dict[int, tuple[int, datetime | None]] = field(default_factory=dict)
     used: dict[int, int] = field(default_factory=dict)
     """Of each run template, its application."""
+    prototypes: dict[int, str] = field(default_factory=dict)
+    types: dict[int, int] = field(default_factory=dict)
+    credentials: dict[int, int] = field(default_factory=dict)
     dues: set[datetime] = field(default_factory=set)
     queued: dict[int, Job] = field(default_factory=dict)
     running: dict[int, Job] = field(default_factory=dict)

@@ -54,7 +54,7 @@ INSTALLATION_WIDE = {
     "tree_leaves": "names and hashes of events, for the audit; no role of the web reads it",
     "tree_sizes": "hashes",
 }
-SHARED = {"application", "data_keys", "system_state"}
+SHARED = {"application", "credential_prototype", "credential_prototype_version", "data_keys", "system_state"}
 """Tables whose rows without a company are read by everybody."""
 
 RUNS_AS_OWNER = {

@@ -123,7 +123,9 @@ def decide(state: User | None, command: UserCommand) -> list[UserEvent]:
     if isinstance(command, CreateUser):
         return _create(state, command)
     user = _present(state, command.user_id)
-    return _DECIDE[type(command)](user, command)
+    if (decided := _DECIDE.get(type(command))) is None:
+        raise TypeError(f"{type(command).__name__} is no command of a user.")
+    return decided(user, command)
 
 
 def evolve(state: User | None, event: UserEvent) -> User:

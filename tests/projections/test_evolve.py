@@ -13,6 +13,7 @@ from hypothesis import given
 
 from domain import task
 from domain.aggregates import ALL
+from domain.retention_events import HistoryRemoved
 from eventstore.log import START, category_of
 from eventstore.store import EventStore
 from tests.projections.histories import histories
@@ -89,11 +90,14 @@ def same_form(value: Any) -> Any:
     return value
 
 
-def check(rows: Rows, category: str, states: list[Row]) -> None:
+def check(rows: Rows, category: str, states: list[Row], *, thinned: bool) -> None:
+    """Compare; ``thinned``: old jobs and tasks were taken out of the read models."""
     table, read = READ[category]
     by_id = {row["id"]: row for row in rows[table]}
-    assert len(by_id) == len(states)
-    for state in states:
+    known = [state for state in states if state[f"{category}_id"] in by_id]
+    assert len(by_id) == len(known)
+    assert known == states or (thinned and category in ("job", "task"))
+    for state in known:
         row = by_id[state[f"{category}_id"]]
         names = state.keys() - ELSEWHERE.get(category, set()) - {"note"}
         found = (read or of_document(*(names - {"removed"})))(row)
@@ -126,7 +130,10 @@ def test_rows_are_what_the_domain_evolves_from_the_same_events(postgres: Server,
         fold_all(database, 1000)
         rows = rows_of(database)
         assert any(states.values())
+        thinned = any(
+            isinstance(event, HistoryRemoved) for step in history.steps for one in step for event in one.events
+        )
         for category, found in states.items():
-            check(rows, category, found)
+            check(rows, category, found, thinned=thinned)
     finally:
         postgres.drop(database)

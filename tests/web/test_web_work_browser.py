@@ -123,7 +123,7 @@ async def test_a_company_is_paused_and_resumed_from_the_queue(installation: Inst
     await page.locator(f"#pause-company-{ids['company']}").get_by_role("link", name="Resume").click()
     await page.get_by_role("button", name="Resume").click()
     await page.wait_for_url("**/queue")
-    assert await page.locator(f"#pause-company-{ids['company']}").count() == 0
+    await page.locator(f"#pause-company-{ids['company']}").wait_for(state="detached")
 
 
 async def test_a_file_is_looked_at_and_downloaded(installation: Installation, browser: Browser) -> None:

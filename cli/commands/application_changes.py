@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import schema
 from cli.acting import acting, warn
+from cli.checked import answer_checked
 from cli.command import KEY_OPTION, Options, command, flag, one_id, option, required_id
 from cli.failure import MissingError
 from cli.output import Output
 from commands.applications import file_text, import_bytes
 from domain import definition
 from domain.application import RemoveApplication
-from domain.findings import DocumentError
 
 CASCADE = flag("cascade", help="Its run templates go with it.")
 FILE_OPTION = option("file", required=True, metavar="PATH", help="JSON file with the definition; - is standard input.")
@@ -42,22 +41,7 @@ def validate_json(output: Output, options: Options) -> int:
     Nothing is imported. Exits with 0 if it can be imported and with 1 if not; every place that is wrong is named.
     """
     source = content(options.file)
-    document: dict[str, Any] = {"status": "success", "file": options.file, "schema": str(SCHEMA)}
-    try:
-        read = definition.read(source)
-    except DocumentError as error:
-        document |= {"status": "error", "violations": [str(finding) for finding in error.findings]}
-        if output.json:
-            output.document(document | {"message": "The definition cannot be imported."})
-        output.remark(error.message)
-        return 1
-    warnings = [str(finding) for finding in read.warnings]
-    for warning in warnings:
-        output.warn(warning)
-    more = {"warnings": warnings} if warnings else {}
-    message = "The definition can be imported."
-    output.answer({**document, "message": message, **more}, message)
-    return 0
+    return answer_checked(output, options.file, SCHEMA, lambda: definition.read(source), "definition")
 
 
 @command(*one_id("application"), CASCADE, KEY_OPTION)

@@ -6,12 +6,12 @@ import os
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
 
 import click
 
 import schema
 from cli.acting import acting, warn
+from cli.checked import answer_checked
 from cli.command import KEY_OPTION, Options, chosen_id, command, flag, one_id, option
 from cli.commands.credential_prototype import WHICH, prototype
 from cli.failure import RefusedError
@@ -82,22 +82,13 @@ def validate_type(output: Output, options: Options) -> int:
 
 def validated(output: Output, options: Options) -> int:
     """Tell whether a document can be imported; return the exit code."""
-    document: dict[str, Any] = {"status": "success", "file": options.file, "schema": str(SCHEMA)}
-    try:
-        read = credential_definition.read(content(options.file))
-    except DocumentError as error:
-        document |= {"status": "error", "violations": [str(finding) for finding in error.findings]}
-        if output.json:
-            output.document(document | {"message": "The credential prototype cannot be imported."})
-        output.remark(error.message)
-        return 1
-    warnings = [str(finding) for finding in read.warnings]
-    for warning in warnings:
-        output.warn(warning)
-    more = {"warnings": warnings} if warnings else {}
-    message = "The credential prototype can be imported."
-    output.answer({**document, "message": message, **more}, message)
-    return 0
+    return answer_checked(
+        output,
+        options.file,
+        SCHEMA,
+        lambda: credential_definition.read(content(options.file)),
+        "credential prototype",
+    )
 
 
 @command(

@@ -9,6 +9,7 @@ from web.database import Connection
 from web import words
 from web.data.company_choice import Choice, company_choice
 from web.data.job_row import JobRow, rows
+from web.data.narrowing import one_of, template_name
 from web.errors import N_, BadRequestError, NotFoundError
 from web.view import View, identifier
 
@@ -50,17 +51,9 @@ def filters_of(view: View) -> Filters:
     BadRequestError
         A parameter is not what is expected there.
     """
-    status = view.parameters.get("status")
-    if status is not None and status not in words.FILTERS:
-        raise BadRequestError(
-            N_("The parameter {name} is “{value}”; expected one of {expected}."),
-            name="status",
-            value=status[:40],
-            expected=", ".join(words.FILTERS),
-        )
     template, before = view.parameters.get("template"), view.parameters.get("before")
     return Filters(
-        status=status,
+        status=one_of(view, "status", words.FILTERS),
         template=identifier(template, "template") if template else None,
         before=identifier(before, "before") if before else None,
     )
@@ -78,12 +71,7 @@ async def load(connection: Connection, view: View) -> tuple[JobList, Choice]:
     """
     filters = filters_of(view)
     choice = await company_choice(connection, view)
-    name = None
-    if filters.template is not None:
-        template = await connection.fetchrow(shared("run_template.find"), filters.template, None)
-        if template is None:
-            raise NotFoundError(N_("There is no run template {id}."), id=filters.template)
-        name = template["name"]
+    name = await template_name(connection, filters.template)
     found = await connection.fetch(
         shared("job.list"), view.company_id, filters.template, filters.status, filters.before, PAGE + 1, None
     )

@@ -13,6 +13,7 @@ from web.data.company_choice import Choice, company_choice
 from web.data.job_row import JobRow, row
 from web.data.period import Period, period_of
 from web.database import Connection
+from web.data.narrowing import one_of, template_name
 from web.errors import N_, BadRequestError, NotFoundError
 from web.queries import query
 from web.view import View, identifier
@@ -116,17 +117,9 @@ def filters_of(view: View, choice: Choice) -> TaskFilters:
     BadRequestError
         A parameter is not what is expected there.
     """
-    state = view.parameters.get("state")
-    if state is not None and state not in words.TASK_FILTERS:
-        raise BadRequestError(
-            N_("The parameter {name} is “{value}”; expected one of {expected}."),
-            name="state",
-            value=state[:40],
-            expected=", ".join(words.TASK_FILTERS),
-        )
     template, before = view.parameters.get("template"), view.parameters.get("before")
     return TaskFilters(
-        state=state,
+        state=one_of(view, "state", words.TASK_FILTERS),
         template=identifier(template, "template") if template else None,
         period=period_of(view, view.clock(choice.time_zone)),
         before=identifier(before, "before") if before else None,
@@ -145,12 +138,7 @@ async def load_list(connection: Connection, view: View) -> tuple[TaskList, Choic
     """
     choice = await company_choice(connection, view)
     filters = filters_of(view, choice)
-    name = None
-    if filters.template is not None:
-        template = await connection.fetchrow(shared("run_template.find"), filters.template, None)
-        if template is None:
-            raise NotFoundError(N_("There is no run template {id}."), id=filters.template)
-        name = template["name"]
+    name = await template_name(connection, filters.template)
     states = list(words.TASK_FILTERS[filters.state][2]) if filters.state else None
     found = await connection.fetch(
         query("task.page"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
@@ -13,9 +11,10 @@ from web.access import AnyRequest
 from web.data import jobs
 from web.data.company_choice import Choice
 from web.data.jobs import JobList
+from web.pages.live_page import live_page
 from web.rendering import digest, page, safe
 from web.site import Site
-from web.sse import Parts, live_parts, stream
+from web.sse import Parts
 from web.view import View
 
 TEMPLATE = "parts/jobs.html"
@@ -65,18 +64,12 @@ async def live(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], since: FromQuery[str] = ""
 ) -> Stream:
     """Send the first page of jobs as it changes."""
-    known = request.headers.get("last-event-id") or since
-    filters = jobs.filters_of(view)
+    jobs.filters_of(view)  # what is wrong with a parameter is told before the stream begins
 
     async def make() -> Parts:
         return parts_of(site, view, *await read(site, view))
 
-    async def events() -> AsyncIterator[bytes]:
-        with site.hub.watch() as watcher:
-            async for event in live_parts(watcher, known, ("jobs", filters, *view.key), site.snapshots, make):
-                yield event
-
-    return stream(events())
+    return live_page(request, view, site, "jobs", make, since)
 
 
 HANDLERS = (show, show_json, live)

@@ -127,7 +127,7 @@ def appends(
             Append(stream=f"task-{task_id}", company_id=template.company_id, events=[opened], expected=NO_STREAM)
         )
         made.append(_job(template, window, found, now, (next(job_ids), task_id)))
-    if not found.runs:
+    if not found.runs or found.uncounted:
         made.append(_passed_over(template, found, now))
     if found.cancel_running:
         made += [_cancel(template, job_id, now) for job_id in template.running]
@@ -142,7 +142,9 @@ def without(found: Plan, known: Collection[datetime]) -> Plan:
 
 
 def _passed_over(template: DueTemplate, found: Plan, now: datetime) -> Append:
-    """Return what moves the due index on where no job is scheduled."""
+    """Return what tells due times that are not told one by one, and moves the index on where no job is scheduled."""
+    if found.runs:
+        return _skip(template, template.next_due, found.uncounted, "missed", found.next_due, now)
     count = found.uncounted + len(found.missed) + (1 if found.overlapped else 0)
     reason = "overlap" if found.overlapped else "missed" if count else "done"
     return _skip(template, template.next_due, max(count, 1), reason, found.next_due, now)

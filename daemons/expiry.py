@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
+import asyncpg
 import structlog
 
 from domain.task import Task, expire
@@ -20,28 +22,32 @@ log = structlog.get_logger(__name__)
 
 async def end_expired_tasks(store: EventStore, now: datetime) -> int:
     """End open tasks whose window passed before a moment; return how many."""
-    ended = 0
-    for row in await store.pool.fetch(query("task.expired"), now, BATCH):
-        task = Task(
-            task_id=row["id"],
-            company_id=row["company_id"],
-            run_template_id=row["run_template_id"],
-            window_start=row["window_start"],
-            window_end=row["window_end"],
-            deadline=row["deadline"],
-            max_attempts=row["max_attempts"],
-            allow_late=row["allow_late"],
-        )
-        events = expire(task, row["attempts"], now)
-        append = Append(
-            stream=f"task-{task.task_id}",
-            company_id=task.company_id,
-            events=events,
-            expected=row["stream_version"],
-        )
-        try:
-            await store.append(append, meta=META)
-            ended += 1
-        except EventStoreError as error:
-            log.info("a task was ended by somebody else", task=task.task_id, reason=str(error))
-    return ended
+    rows = await store.pool.fetch(query("task.expired"), now, BATCH)
+    # Appends that are under way together share a transaction.
+    return sum(await asyncio.gather(*(end_task(store, row, now) for row in rows)))
+
+
+async def end_task(store: EventStore, row: asyncpg.Record, now: datetime) -> bool:
+    """End a task that a row of ``task.expired`` describes; return whether it was not ended by somebody else."""
+    task = Task(
+        task_id=row["id"],
+        company_id=row["company_id"],
+        run_template_id=row["run_template_id"],
+        window_start=row["window_start"],
+        window_end=row["window_end"],
+        deadline=row["deadline"],
+        max_attempts=row["max_attempts"],
+        allow_late=row["allow_late"],
+    )
+    append = Append(
+        stream=f"task-{task.task_id}",
+        company_id=task.company_id,
+        events=expire(task, row["attempts"], now),
+        expected=row["stream_version"],
+    )
+    try:
+        await store.append(append, meta=META)
+    except EventStoreError as error:
+        log.info("a task was ended by somebody else", task=task.task_id, reason=str(error))
+        return False
+    return True

@@ -138,7 +138,8 @@ def plan(terms: Terms, due: datetime, now: datetime, *, queued: int = 0, running
     uncounted += max(len(missed) - MOST_MISSED, 0)
     runs = again + on_time
     overlapped = None
-    in_the_way = {"skip": queued + running, "queue": queued}.get(terms.overlap_policy, 0)
+    # One that waits is as good as a new one, also where the next run ends the running one.
+    in_the_way = {"skip": queued + running, "queue": queued, "cancel": queued}.get(terms.overlap_policy, 0)
     if runs and in_the_way:
         overlapped, runs = runs[-1], []
     return Plan(

@@ -115,7 +115,58 @@ async def test_a_task_whose_window_passed_without_an_attempt_is_missed(database:
         assert await lab.store.pool.fetchval("SELECT state FROM task") == "missed"
 
 
-async def test_the_daemon_wakes_when_a_template_becomes_due_earlier(database: Database) -> None:
+async def test_many_tasks_end_together_but_those_that_somebody_else_has_ended(database: Database) -> None:
+    async with engine(database) as lab:
+        for _ in range(60):
+            await lab.template(interval="h", next_due=DUE)
+        await schedule_due(lab.store, DUE)
+        hour = DUE + timedelta(hours=1)
+        async with open_store(database, inline=True) as second:
+            ended = await asyncio.gather(*(end_expired_tasks(store, hour) for store in (lab.store, second)))
+        assert sum(ended) == 60
+        counted = await lab.store.pool.fetchval("SELECT count(*) FROM events WHERE type = 'TaskMissed'")
+        assert counted == await lab.store.pool.fetchval("SELECT count(*) FROM task WHERE state = 'missed'") == 60
+
+
+async def test_what_was_missed_beyond_a_hundred_is_counted_also_where_a_job_follows(database: Database) -> None:
+    async with engine(database) as lab:
+        template = await lab.template(interval="h", next_due=DUE)
+        assert await schedule_due(lab.store, DUE + timedelta(hours=250, minutes=5)) == 1
+        assert await lab.store.pool.fetchval("SELECT count(*) FROM task WHERE state = 'missed'") == 100
+        skipped = [r.event async for r in lab.store.read_stream(f"schedule-{template}")]
+        assert [(event.reason, event.due, event.count) for event in skipped] == [("missed", DUE, 150)]  # type: ignore[attr-defined]
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) == DUE + timedelta(hours=251)
+
+
+@pytest.mark.parametrize("policy", ["skip", "queue", "cancel"])
+async def test_racing_schedulers_follow_the_overlap_policy_while_jobs_start(database: Database, policy: str) -> None:
+    async with engine(database) as lab, open_store(database, inline=True) as second:
+        template = await lab.template(interval="h", next_due=DUE, overlap_policy=policy)
+        claim = "SELECT job_id FROM claim_jobs('e@h:1', 'h', ARRAY['Native'], 5, 30)"
+        for hour in range(12):
+            moment = DUE + timedelta(hours=hour)
+            schedulers = [schedule_due(store, moment) for store in (lab.store, second) for _ in range(3)]
+            await asyncio.gather(*schedulers, *(lab.store.pool.fetch(claim) for _ in range(2)))
+            states = await lab.store.pool.fetch(
+                "SELECT state, count(*), count(*) FILTER (WHERE cancel_requested_at IS NOT NULL) AS to_end "
+                "FROM job_queue GROUP BY state"
+            )
+            found = {row["state"]: row["count"] for row in states}
+            assert found.get("running", 0) <= 1 and found.get("queued", 0) <= 1
+            if policy == "skip":
+                assert sum(found.values()) == 1
+            if policy == "cancel" and "queued" in found:
+                assert found.get("running", 0) == sum(row["to_end"] for row in states)
+        due = await jobs_of(lab, template)
+        assert len(due) == len(set(due)) == (1 if policy == "skip" else 2)
+        told = [r.event async for r in lab.store.read_stream(f"schedule-{template}")]
+        assert len(told) + len(due) == 12  # each due time is a job, or is told as passed over, once
+
+
+async def test_the_daemon_wakes_when_a_template_becomes_due_earlier(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemons.scheduler.POLL", 3600.0)  # only the change and the clock can wake it
     async with engine(database, "scheduler") as lab:
         template = await lab.template(interval="d", next_due=datetime.now(UTC) + timedelta(days=1))
         soon = datetime.now(UTC) + timedelta(seconds=0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +19,28 @@ from eventstore.log import Append
 from tests.testbed.engine import engine
 from tests.testbed.executor_process import ExecutorProcess
 from tests.testbed.postgres import Database
+from tests.testbed.stores import MASTER_KEY
 
 MIB = 1024 * 1024
+
+
+async def told_of(database: Database, job: int) -> tuple[dict[str, Any], str]:
+    """Return what the command line tells a user of a job, as JSON and as text without its line breaks."""
+    text = await said(database, "job:get", "--id", str(job))
+    return json.loads(await said(database, "job:get", "--id", str(job), "--format", "json")), " ".join(text.split())
+
+
+async def said(database: Database, *words: str) -> str:
+    """Return what a command line answers a user."""
+    environment = {
+        **os.environ, "DATABASE_URL": database.app_url, "ENCRYPTION_MASTER_KEY": MASTER_KEY, "LANG": "en_GB.UTF-8",
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli", *words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    return out.decode()
 
 
 @pytest.fixture
@@ -46,6 +68,9 @@ async def test_a_working_folder_that_is_full_is_told_with_its_place(
         assert (job["outcome"], job["exitcode"]) == ("failure", 9)
         assert b"No space left on device" in await lab.output(job["id"], "stderr")
         assert job["reason"] == (f"Ended with exit code 9; the file system of {small_disk} is full. Free some space.")
+        answer, text = await told_of(database, job["id"])
+        assert answer["reason"] == job["reason"]
+        assert "failure" in text and "Free some space." in text
         assert (await lab.run(await lab.template("/bin/true")))["outcome"] == "success"  # the folder was cleared away
 
 
@@ -59,6 +84,8 @@ async def test_a_gibibyte_in_one_line_is_counted_to_the_last_byte_in_bounded_mem
         assert job["outcome"] == "success"
         told = json.loads(job["stdout"])
         assert told["length"] == 16 * MIB
+        answer, _ = await told_of(database, job["id"])
+        assert answer["stdout"] == told
         assert told["length"] + told["dropped"] == 1024 * MIB
         assert await lab.output(job["id"]) == b"x" * 16 * MIB
         peak = re.search(r"VmHWM:\s+(\d+) kB", status)
@@ -94,5 +121,8 @@ async def test_a_definition_that_changes_while_its_job_runs_counts_from_the_next
         gate.touch()
         row = await lab.ended(job)
         assert (row["outcome"], await lab.output(job), row["app_version"]) == ("warning", b"old\n", "1.0")
+        answer, text = await told_of(database, job)
+        assert (answer["outcome"], answer["app_version"]) == ("warning", "1.0")
+        assert "warning" in text
         after = await lab.run(made)
         assert (after["outcome"], await lab.output(after["id"])) == ("success", b"new\n")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
 
 from commands.actor import Actor
+from commands.facts import present
 from commands.preparing import TEMPLATE_OWNER, Desk, Executes, Outcome, Prepared, filled
 from domain import definition
 from domain.application import ImportApplication, RemoveApplication
-from domain.errors import StateError, ValidationError
+from domain.errors import NotFoundError, StateError, ValidationError
+from domain.member_order import in_order
 from domain.run_template import RemoveRunTemplate
 
 
@@ -56,6 +59,35 @@ async def import_bytes(
     outcome = await shell.execute(ImportApplication(definition=read.document), actor, key=key, source=source_name)
     # What only the text shows, such as a name given twice, is known here alone.
     return msgspec.structs.replace(outcome, warnings=read.warnings)
+
+
+async def export_text(shell: Executes, application_id: int, version: str | None = None) -> str:
+    """Return the definition of an application as JSON text, its members in the order of their author.
+
+    Importing it again changes nothing.
+
+    Parameters
+    ----------
+    application_id : int
+        The application.
+    version : str or None
+        One that it had before; the one it has now unless given.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such application, or it never had that version.
+    """
+    await present(shell.facts, "application", application_id, "application")
+    row = await shell.facts.row("application_version", application_id, version)
+    if row is None:
+        raise NotFoundError(
+            f"Application {application_id} has had no version {version}. `application:versions` shows those it had.",
+            field="version",
+            code="version_not_found",
+        )
+    document = in_order(json.loads(row["definition"]), json.loads(row["member_order"]))
+    return json.dumps(document, ensure_ascii=False, indent=4) + "\n"
 
 
 async def import_file(

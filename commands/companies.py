@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from commands.facts import present
-from commands.preparing import TEMPLATE_OWNER, Desk, Prepared, filled, fresh_id
-from domain.company import ChangeCompany, CreateCompany, RemoveCompany, code_from_name, warnings
+from commands.preparing import TEMPLATE_OWNER, Desk, Prepared, filled, fresh_id, guard
+from domain.aggregates import APPLICATION
+from domain.company import (
+    AssignApplication,
+    ChangeCompany,
+    CreateCompany,
+    RemoveCompany,
+    RestoreCompany,
+    SuspendCompany,
+    UnassignApplication,
+    code_from_name,
+    warnings,
+)
 from domain.errors import StateError, TakenError
-from domain.event import UNSET
+from domain.event import UNSET, Unset
 from domain.membership import GrantMembership
 from domain.run_template import RemoveRunTemplate, RescheduleRunTemplate
 
@@ -27,13 +38,53 @@ async def prepare_change(desk: Desk, command: ChangeCompany) -> Prepared:
     """See that a new code is free, and let templates that follow the company's time zone be due anew."""
     if command.code is not UNSET:
         await _check_code(desk, command.code, command.company_id)
-    consequences: list[RescheduleRunTemplate] = []
-    if command.time_zone is not UNSET:
-        company = await present(desk.facts, "company", command.company_id, "company")
-        if company["time_zone"] != command.time_zone.strip():
-            templates = await desk.facts.ids("run_templates_by_company_time", command.company_id)
-            consequences = [RescheduleRunTemplate(run_template_id=one, zone=command.time_zone) for one in templates]
-    return Prepared(command=command, consequences=tuple(consequences), warnings=tuple(warnings(command)))
+    company = await present(desk.facts, "company", command.company_id, "company")
+    enabled: bool = company["enabled"] if isinstance(command.enabled, Unset) else command.enabled
+    zone: str = company["time_zone"] if isinstance(command.time_zone, Unset) else command.time_zone.strip()
+    consequences: tuple[RescheduleRunTemplate, ...] = ()
+    if enabled != company["enabled"]:
+        consequences = await _rescheduled(desk, command.company_id, zone, dormant=not enabled)
+    elif zone != company["time_zone"]:
+        templates = await desk.facts.ids("run_templates_by_company_time", command.company_id)
+        consequences = tuple(
+            RescheduleRunTemplate(run_template_id=one, zone=zone, dormant=not enabled) for one in templates
+        )
+    return Prepared(command=command, consequences=consequences, warnings=tuple(warnings(command)))
+
+
+async def prepare_suspend(desk: Desk, command: SuspendCompany | RestoreCompany) -> Prepared:
+    """Let nothing of a company be due any more, or everything again from now on."""
+    company = await present(desk.facts, "company", command.company_id, "company")
+    enabled = isinstance(command, RestoreCompany)
+    consequences: tuple[RescheduleRunTemplate, ...] = ()
+    if enabled != company["enabled"]:
+        consequences = await _rescheduled(desk, command.company_id, company["time_zone"], dormant=not enabled)
+    return Prepared(command=command, consequences=consequences)
+
+
+async def _rescheduled(desk: Desk, company_id: int, zone: str, *, dormant: bool) -> tuple[RescheduleRunTemplate, ...]:
+    templates = await desk.facts.ids("run_templates_scheduled", company_id)
+    return tuple(RescheduleRunTemplate(run_template_id=one, zone=zone, dormant=dormant, all=True) for one in templates)
+
+
+async def prepare_assign(desk: Desk, command: AssignApplication) -> Prepared:
+    """See that an application is there before a company is given it."""
+    application = await present(desk.facts, "application", command.application_id, "application")
+    return Prepared(command=command, guards=(guard(APPLICATION, application, company_id=None),))
+
+
+async def prepare_unassign(desk: Desk, command: UnassignApplication) -> Prepared:
+    """Let the run templates of an application that a company gives back go with it, or refuse while there are any."""
+    templates = await desk.facts.ids("run_templates", command.company_id, command.application_id)
+    if templates and not command.cascade:
+        raise StateError(
+            f"Company {command.company_id} has {len(templates)} run templates of application {command.application_id}. "
+            "Remove them first, or take the application away with all that depends on it.",
+            field="application_id",
+            code="application_in_use",
+        )
+    gone = tuple(RemoveRunTemplate(run_template_id=one) for one in templates)
+    return Prepared(command=command, consequences=gone, last=True, again_when_taken=(TEMPLATE_OWNER,))
 
 
 async def prepare_remove(desk: Desk, command: RemoveCompany) -> Prepared:

@@ -60,6 +60,32 @@ SELECT k.fingerprint, k.result FROM idempotency_keys k WHERE k.key = $1::text
 -- Where a projection stands. $1: name.
 SELECT p.inline, p.epoch, p.xid, p.position FROM projections p WHERE p.name = $1::text
 
+-- name: run_templates_scheduled
+-- Ids of the active run templates of a company that have a schedule. $1: company.
+SELECT t.id FROM run_template t
+ WHERE t.company_id = $1::integer AND t.removed_at IS NULL AND t.active AND t.interv <> 'n'
+ ORDER BY t.id
+
+-- name: settings_of_application
+-- What a company sets and what an application takes. $1: application, $2: run template or NULL.
+SELECT a.id, a.document->'definition' AS definition,
+       (SELECT t.document->'environment' FROM run_template t WHERE t.id = $2::integer) AS environment
+  FROM application a WHERE a.id = $1::integer
+
+-- name: application_version
+-- A definition that an application has had, the newest of that version, or the one it has now. $1: application, $2: version or NULL.
+SELECT v.definition, v.member_order, v.version FROM application_version v
+ WHERE v.application_id = $1::integer AND ($2::text IS NULL OR v.version = $2) ORDER BY v.number DESC LIMIT 1
+
+-- name: company_app
+-- Whether a company has an application. $1: company, $2: application.
+SELECT x.app_id AS id FROM company_app x WHERE x.company_id = $1::integer AND x.app_id = $2::integer
+
+-- name: apps_of_company
+-- Ids of the applications of a company that are there and enabled. $1: company.
+SELECT a.id FROM company_app x JOIN application a ON a.id = x.app_id
+ WHERE x.company_id = $1::integer AND a.removed_at IS NULL AND a.enabled ORDER BY a.id
+
 -- name: run_templates_by_company_time
 -- Ids of the active run templates of a company that are due by its time zone. $1: company.
 SELECT t.id FROM run_template t

@@ -17,7 +17,15 @@ from commands import (
 from commands.preparing import Prepare, as_it_is
 from domain.application import ImportApplication, RemoveApplication
 from domain.command import Command
-from domain.company import ChangeCompany, CreateCompany, RemoveCompany
+from domain.company import (
+    AssignApplication,
+    ChangeCompany,
+    CreateCompany,
+    RemoveCompany,
+    RestoreCompany,
+    SuspendCompany,
+    UnassignApplication,
+)
 from domain.credential import (
     ChangeCredential,
     CreateCredential,
@@ -62,6 +70,10 @@ PREPARE: dict[type[Command], Prepare] = {
     CreateCompany: companies.prepare_create,
     ChangeCompany: companies.prepare_change,
     RemoveCompany: companies.prepare_remove,
+    SuspendCompany: companies.prepare_suspend,
+    RestoreCompany: companies.prepare_suspend,
+    AssignApplication: companies.prepare_assign,
+    UnassignApplication: companies.prepare_unassign,
     ImportApplication: applications.prepare_import,
     RemoveApplication: applications.prepare_remove,
     CreateRunTemplate: run_templates.prepare_create,

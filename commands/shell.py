@@ -188,6 +188,7 @@ class Shell:
         """Decide commands and what follows from them, in this order."""
         now, view = self._clock(), self._view(actor)
         steps, founded = list[Step](), set[int]()
+        stood: dict[str, tuple[Any, int]] = {}
         own_facts = self.facts if view is None or self._index is None else SqlFacts(view.pool, self._index)
         # With each command that follows from another: whether that one reaches every company.
         waiting: list[tuple[Command, bool | None]] = [(command, None) for command in commands]
@@ -197,17 +198,19 @@ class Shell:
             facts = self.facts if wide else own_facts
             desk = Desk(facts, self.facts, actor, source, now, self._new_uuid, self.store.keyring)
             if follows is None:
-                step = await self._decide(desk, command, None if wide else view)
+                step = await self._decide(desk, command, None if wide else view, stood)
             else:
-                step = await self._follow(desk, command, anywhere=wide, founded=founded)
+                step = await self._follow(desk, command, anywhere=wide, founded=founded, stood=stood)
             if command.creates and command.category == "company" and step.company_id is not None:
                 founded.add(step.company_id)
             steps.append(step)
             waiting.extend((each, wide) for each in step.prepared.consequences)
         return steps
 
-    async def _decide(self, desk: Desk, command: Command, view: CompanyView | None) -> Step:
-        """Decide a command that the actor wishes."""
+    async def _decide(
+        self, desk: Desk, command: Command, view: CompanyView | None, stood: dict[str, tuple[Any, int]]
+    ) -> Step:
+        """Decide a command that the actor wishes; ``stood``: how the streams of those before it stand after them."""
         aggregate = of_command(command)
         _authorise_at_sight(desk.actor, command)
         hidden: NotFoundError | None = None
@@ -221,7 +224,10 @@ class Shell:
             prepared = await prepare_of(command)(msgspec.structs.replace(desk, facts=desk.all_facts), command)
         command = prepared.command
         stream = aggregate.stream(command.entity_id)
-        state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream, view)
+        if stream in stood:
+            state, version = stood[stream]
+        else:
+            state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream, view)
         company_id = _company_of(command, state)
         if state is not None or command.creates:
             founds = command.creates and command.category == "company"
@@ -229,19 +235,28 @@ class Shell:
         if hidden is not None:
             raise hidden
         events = tuple(aggregate.decide(state, command))
+        if events:
+            stood[stream] = aggregate.fold(events, state), version
         return Step(prepared, aggregate, stream, company_id, version, events)
 
-    async def _follow(self, desk: Desk, command: Command, *, anywhere: bool, founded: set[int]) -> Step:
+    async def _follow(
+        self, desk: Desk, command: Command, *, anywhere: bool, founded: set[int], stood: dict[str, tuple[Any, int]]
+    ) -> Step:
         """Decide a command that follows from another: the actor need only act for the company that it concerns."""
         aggregate = of_command(command)
         prepared = await prepare_of(command)(desk, command)
         command = prepared.command
         stream = aggregate.stream(command.entity_id)
-        state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream, None)
+        if stream in stood:
+            state, version = stood[stream]
+        else:
+            state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream, None)
         company_id = _company_of(command, state)
         if not (anywhere or desk.actor.acts_for(company_id) or company_id in founded):
             authorise(desk.actor, command, company_id, _owner_of(command, state))
         events = tuple(aggregate.decide(state, command))
+        if events:
+            stood[stream] = aggregate.fold(events, state), version
         return Step(prepared, aggregate, stream, company_id, version, events)
 
     def _view(self, actor: Actor) -> CompanyView | None:
@@ -262,14 +277,20 @@ class Shell:
         return state, version
 
     async def _append(self, steps: Sequence[Step], meta: Meta, key: str | None, digest: bytes) -> dict[str, Appended]:
-        changed = [
-            Append(stream=step.stream, company_id=step.company_id, events=step.events, expected=step.version)
-            for step in sorted(steps, key=lambda step: step.prepared.last)
-            if step.events
-        ]
+        together: dict[str, Append] = {}
+        for step in sorted(steps, key=lambda step: step.prepared.last):
+            if step.events:
+                before = together[step.stream].events if step.stream in together else ()
+                together[step.stream] = Append(
+                    stream=step.stream,
+                    company_id=step.company_id,
+                    events=(*before, *step.events),
+                    expected=step.version,
+                )
+        changed = list(together.values())
         if not changed:
             return {}
-        streams = {append.stream for append in changed}
+        streams = together.keys()
         guards = {guard.stream: guard for step in steps if step.events for guard in step.prepared.guards}
         held = [guard for stream, guard in guards.items() if stream not in streams]
         try:

@@ -19,19 +19,34 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
 from domain import business_numbers, checks
 from domain.business_numbers import Warning  # noqa: A004 (a field's own word)
-from domain.command import Command, changes, given, set_fields, where_set
-from domain.company_events import CompanyChanged, CompanyCreated, CompanyEvent, CompanyRemoved
+from domain.command import changes, given, set_fields, where_set
+from domain.company_commands import (
+    AssignApplication,
+    ChangeCompany,
+    CompanyCommand,
+    CreateCompany,
+    RemoveCompany,
+    RestoreCompany,
+    SuspendCompany,
+    UnassignApplication,
+)
+from domain.company_events import (
+    ApplicationAssigned,
+    ApplicationUnassigned,
+    CompanyChanged,
+    CompanyCreated,
+    CompanyEvent,
+    CompanyRemoved,
+)
 from domain.errors import NotFoundError, StateError, ValidationError
 from domain.event import UNSET, Personal, Unset
 from domain.retention import kept_days
-
-DEFAULT_TIME_ZONE = "Europe/Prague"
 
 _CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _SETTING = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -56,6 +71,7 @@ _FIELDS = (
     "settings",
     *KEPT,
 )
+_STATE = ("suspend_reason", "archived")
 
 
 class Company(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,81 +98,10 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
     keep_output: int | None = None
     keep_artifacts: int | None = None
     keep_history: int | None = None
+    suspend_reason: Personal | None = None
+    archived: bool = False
+    applications: frozenset[int] = frozenset()
     removed: bool = False
-
-
-class CompanyCommand(Command, frozen=True, kw_only=True):
-    """Base of the commands of a company."""
-
-    category: ClassVar[str] = "company"
-
-    company_id: int
-
-
-class CreateCompany(CompanyCommand, frozen=True, kw_only=True):
-    """Set up a company.
-
-    ``code`` is derived from the name when absent. The executor gives ``company_id`` and ``uuid``.
-    """
-
-    creates: ClassVar[bool] = True
-
-    name: str
-    code: str | None = None
-    time_zone: str = DEFAULT_TIME_ZONE
-    enabled: bool = True
-    registration_number: str | None = None
-    vat_number: str | None = None
-    email: str | None = None
-    logo: str | None = None
-    customer_id: int | None = None
-    server_id: int | None = None
-    zabbix_host: str | None = None
-    max_parallel: int | None = None
-    settings: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    keep_output: int | None = None
-    keep_artifacts: int | None = None
-    keep_history: int | None = None
-    company_id: int = 0
-    uuid: str = ""
-
-
-class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
-    """Change some fields of a company; None empties one, unset leaves it as it is.
-
-    ``max_parallel`` is how many of its jobs run at once (None: any number); while it is ``paused``, none starts,
-    for a ``pause_reason`` that is forgotten when it is resumed.
-    ``environment`` takes the place of all variables of its jobs; ``set_environment`` changes single ones, None takes
-    one away.
-    """
-
-    name: str | Unset = UNSET
-    code: str | Unset = UNSET
-    time_zone: str | Unset = UNSET
-    enabled: bool | Unset = UNSET
-    registration_number: str | Unset | None = UNSET
-    vat_number: str | Unset | None = UNSET
-    email: str | Unset | None = UNSET
-    logo: str | Unset | None = UNSET
-    customer_id: int | Unset | None = UNSET
-    server_id: int | Unset | None = UNSET
-    zabbix_host: str | Unset | None = UNSET
-    max_parallel: int | Unset | None = UNSET
-    paused: bool | Unset = UNSET
-    pause_reason: str | Unset | None = UNSET
-    settings: dict[str, str] | Unset = UNSET
-    environment: dict[str, str] | Unset = UNSET
-    keep_output: int | Unset | None = UNSET
-    keep_artifacts: int | Unset | None = UNSET
-    keep_history: int | Unset | None = UNSET
-    set_environment: dict[str, str | None] = msgspec.field(default_factory=dict[str, str | None])
-
-
-class RemoveCompany(CompanyCommand, frozen=True, kw_only=True):
-    """Let a company go. With ``cascade`` its run templates go with it; without, it is refused while there are any."""
-
-    cascade: bool = False
 
 
 def decide(state: Company | None, command: CompanyCommand) -> list[CompanyEvent]:
@@ -172,6 +117,10 @@ def decide(state: Company | None, command: CompanyCommand) -> list[CompanyEvent]
             return _create(state, command)
         case ChangeCompany():
             return _change(_present(state, command.company_id), command)
+        case SuspendCompany() | RestoreCompany():
+            return _suspend(_present(state, command.company_id), command)
+        case AssignApplication() | UnassignApplication():
+            return _assign(_present(state, command.company_id), command)
         case RemoveCompany():
             return [CompanyRemoved(company_id=_present(state, command.company_id).company_id)]
         case _:
@@ -185,6 +134,10 @@ def evolve(state: Company | None, event: CompanyEvent) -> Company:
             return Company(company_id=event.company_id, uuid=event.uuid, **_fields(event))
         case CompanyChanged() if state is not None:
             return msgspec.structs.replace(state, **_fields(event))
+        case ApplicationAssigned() if state is not None:
+            return msgspec.structs.replace(state, applications=state.applications | {event.application_id})
+        case ApplicationUnassigned() if state is not None:
+            return msgspec.structs.replace(state, applications=state.applications - {event.application_id})
         case CompanyRemoved() if state is not None:
             return msgspec.structs.replace(state, removed=True)
         case _:
@@ -288,7 +241,7 @@ def _change(state: Company, command: ChangeCompany) -> list[CompanyEvent]:
 
 
 def _fields(event: CompanyCreated | CompanyChanged) -> dict[str, Any]:
-    fields = set_fields(event, _FIELDS)
+    fields = set_fields(event, _FIELDS if isinstance(event, CompanyCreated) else (*_FIELDS, *_STATE))
     if not isinstance(event.environment, Unset):
         fields["environment"] = environment_in(event.environment)
     return fields
@@ -320,6 +273,27 @@ def _environment(state: Company, command: ChangeCompany) -> dict[str, str] | Uns
             "The environment is given as a whole and by single variables. Give one of the two.", field="environment"
         )
     return checks.environment(command.environment)
+
+
+def _suspend(state: Company, command: SuspendCompany | RestoreCompany) -> list[CompanyEvent]:
+    if isinstance(command, RestoreCompany):
+        wanted = {"enabled": True, "suspend_reason": None, "archived": False}
+    else:
+        reason = checks.optional_line(command.reason, "reason", longest=1_000)
+        wanted = {"enabled": False, "suspend_reason": reason, "archived": command.archived or state.archived}
+    changed = changes(state, wanted)
+    return [CompanyChanged(company_id=state.company_id, **changed)] if changed else []
+
+
+def _assign(state: Company, command: AssignApplication | UnassignApplication) -> list[CompanyEvent]:
+    company_id, application_id = state.company_id, given(command.application_id, "application_id")
+    if isinstance(command, AssignApplication):
+        if application_id in state.applications:
+            return []
+        return [ApplicationAssigned(company_id=company_id, application_id=application_id)]
+    if application_id not in state.applications:
+        return []
+    return [ApplicationUnassigned(company_id=company_id, application_id=application_id)]
 
 
 def _code(code: str) -> str:

@@ -9,7 +9,10 @@ import msgspec
 
 from domain.event import UNSET, Event, Personal, Unset
 
-SEALED = {"email": "company:{company_id}", "environment": "environment:{company_id}"}
+SEALED = {
+    "email": "company:{company_id}",
+    "environment": "environment:{company_id}",
+}
 """Fields that are stored encrypted, and whose keys they have: erasing a mail address leaves the environment."""
 
 
@@ -57,7 +60,7 @@ class CompanyCreated(CompanyEvent, frozen=True, kw_only=True):
 class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
     """Some fields of a company were changed; those that are unset stay as they were."""
 
-    personal: ClassVar[Mapping[str, str]] = SEALED
+    personal: ClassVar[Mapping[str, str]] = {**SEALED, "suspend_reason": "company:{company_id}"}
 
     name: str | Unset = UNSET
     code: str | Unset = UNSET
@@ -78,7 +81,21 @@ class CompanyChanged(CompanyEvent, frozen=True, kw_only=True):
     keep_output: int | Unset | None = UNSET
     keep_artifacts: int | Unset | None = UNSET
     keep_history: int | Unset | None = UNSET
+    suspend_reason: Personal | Unset | None = UNSET
+    archived: bool | Unset = UNSET
 
 
 class CompanyRemoved(CompanyEvent, frozen=True, kw_only=True):
     """A company left."""
+
+
+class ApplicationAssigned(CompanyEvent, frozen=True, kw_only=True):
+    """A company was given an application of the catalogue."""
+
+    application_id: int
+
+
+class ApplicationUnassigned(CompanyEvent, frozen=True, kw_only=True):
+    """An application was taken from a company."""
+
+    application_id: int

@@ -80,13 +80,18 @@ class RunTemplate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunTemplateCommand(Command, frozen=True, kw_only=True):
-    """Base of the commands of a run template. The executor gives ``now`` and ``zone``, the company's time zone."""
+    """Base of the commands of a run template.
+
+    The executor gives ``now``, ``zone``, the company's time zone, and whether the company is ``dormant``: then nothing
+    of it is due.
+    """
 
     category: ClassVar[str] = "run_template"
 
     run_template_id: int
     now: datetime | None = None
     zone: str = ""
+    dormant: bool = False
 
 
 class CreateRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
@@ -179,7 +184,12 @@ class DeactivateRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
 
 
 class RescheduleRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
-    """Work out anew when a template is due, because the time zone of its company changed."""
+    """Work out anew when a template is due, because the time zone of its company changed.
+
+    ``all`` concerns also those with a time zone of their own: the company was suspended or came back.
+    """
+
+    all: bool = False
 
 
 class RemoveRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
@@ -331,8 +341,8 @@ def _assignment(state: RunTemplate, command: AssignCredential | UnassignCredenti
     return events
 
 
-def _reschedule(state: RunTemplate, command: RunTemplateCommand) -> list[RunTemplateEvent]:
-    if state.time_zone is not None or not state.active or state.interval == "n":
+def _reschedule(state: RunTemplate, command: RescheduleRunTemplate) -> list[RunTemplateEvent]:
+    if not state.active or state.interval == "n" or (state.time_zone is not None and not command.all):
         return []
     next_due = _next_due(state, command)
     return [RunTemplateChanged(run_template_id=state.run_template_id, company_id=state.company_id, next_due=next_due)]
@@ -353,7 +363,7 @@ def _next_due(template: RunTemplate | RunTemplateCreated, command: RunTemplateCo
     # An inactive template has to be due one day, too: what is wrong with its schedule is told now.
     due = schedule.next_due(template.interval, template.cron, zone, after)
     too_late = due is not None and end_at is not None and due > end_at
-    return due if template.active and not too_late else None
+    return due if template.active and not too_late and not command.dormant else None
 
 
 def _environment(state: RunTemplate, command: ChangeRunTemplate) -> dict[str, str] | Unset:

@@ -8,13 +8,28 @@ CREATE TABLE application (
     version        text        GENERATED ALWAYS AS (document->>'version') STORED,
     executable     text        GENERATED ALWAYS AS (document->>'executable') STORED,
     enabled        boolean     GENERATED ALWAYS AS ((document->>'enabled')::boolean) STORED,
+    words          tsvector    GENERATED ALWAYS AS (words_of_definition(document->'definition')) STORED,
     created_at     timestamptz NOT NULL,
     changed_at     timestamptz NOT NULL,
     removed_at     timestamptz,
     stream_version integer     NOT NULL
 );
 CREATE UNIQUE INDEX application_uuid_key ON application (uuid) WHERE removed_at IS NULL;
-CREATE INDEX application_name ON application (lower(name));
+CREATE INDEX application_name ON application (name);
+CREATE INDEX application_words ON application USING gin (words);
+
+-- The definitions that each application has had, by the version of its stream at which each came.
+CREATE TABLE application_version (
+    application_id integer     NOT NULL,
+    number         integer     NOT NULL,
+    company_id     integer,
+    version        text        NOT NULL,
+    digest         text        NOT NULL,
+    definition     jsonb       NOT NULL,
+    member_order   jsonb       NOT NULL,
+    imported_at    timestamptz NOT NULL,
+    PRIMARY KEY (application_id, number)
+);
 
 -- Folds events of applications into application. Takes a batch in log order.
 CREATE FUNCTION fold_application(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -34,5 +49,14 @@ BEGIN
     ON CONFLICT (id) DO UPDATE
        SET document = t.document || excluded.document, changed_at = excluded.changed_at,
            removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
+
+    -- An event of a change holds only what changed: the rest is that of the version before.
+    INSERT INTO application_version (application_id, number, version, digest, definition, member_order, imported_at)
+    SELECT (b.data->>'application_id')::integer, b.version,
+           coalesce(b.data->>'version', b.data#>>'{definition,version}', ''), coalesce(b.data->>'digest', ''),
+           b.data->'definition', coalesce(b.data->'order', '{}'), b.time
+      FROM unnest(batch) b
+     WHERE b.type IN ('ApplicationImported', 'ApplicationUpdated') AND b.data ? 'definition'
+    ON CONFLICT DO NOTHING;
 END
 $$;

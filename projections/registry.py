@@ -8,24 +8,24 @@ from projections.projection import Projection
 
 COMPANY = Projection(
     name="company",
-    version=1,
+    version=2,
     classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
-    tables=("company",),
-    types=("CompanyCreated", "CompanyChanged", "CompanyRemoved"),
+    tables=("company", "company_app"),
+    types=("CompanyCreated", "CompanyChanged", "CompanyRemoved", "ApplicationAssigned", "ApplicationUnassigned"),
 )
 APPLICATION = Projection(
     name="application",
-    version=1,
+    version=2,
     classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     shared=True,
-    tables=("application",),
+    tables=("application", "application_version"),
     types=("ApplicationImported", "ApplicationUpdated", "ApplicationRemoved"),
 )
 RUN_TEMPLATE = Projection(
     name="run_template",
-    version=3,
+    version=4,
     classes=(CONFIGURATION, JOB),
     inline=True,
     tables=("run_template", "due"),
@@ -39,6 +39,7 @@ RUN_TEMPLATE = Projection(
         "DueSkipped",
         "CompanyRemoved",
         "ApplicationRemoved",
+        "ApplicationUnassigned",
     ),
 )
 CREDENTIAL_PROTOTYPE = Projection(

@@ -9,13 +9,16 @@ CREATE TABLE run_template (
     interv         text        GENERATED ALWAYS AS (document->>'interval') STORED,
     active         boolean     GENERATED ALWAYS AS ((document->>'active')::boolean) STORED,
     executor       text        GENERATED ALWAYS AS (document->>'executor') STORED,
+    words          tsvector    GENERATED ALWAYS AS (words_of(document->>'name')) STORED,
     created_at     timestamptz NOT NULL,
     changed_at     timestamptz NOT NULL,
     removed_at     timestamptz,
     stream_version integer     NOT NULL
 );
-CREATE INDEX run_template_company ON run_template (company_id);
-CREATE INDEX run_template_application ON run_template (app_id);
+CREATE INDEX run_template_company ON run_template (company_id, id);
+CREATE INDEX run_template_application ON run_template (app_id, id);
+CREATE INDEX run_template_name ON run_template (name);
+CREATE INDEX run_template_words ON run_template USING gin (words);
 
 -- When a template is due next (NULL: never), and what its last job was due at. An event without next_due leaves both alone.
 CREATE TABLE due (
@@ -46,10 +49,13 @@ BEGIN
 
     -- Whoever makes a template holds the streams of its company and its application, so one of two that meet comes second here.
     -- Commands take the templates away before what they belong to.
-    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b WHERE b.type IN ('CompanyRemoved', 'ApplicationRemoved'))
+    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
+                WHERE b.type IN ('CompanyRemoved', 'ApplicationRemoved', 'ApplicationUnassigned'))
        AND EXISTS (SELECT FROM unnest(batch) b
-                     JOIN run_template t ON b.type = 'CompanyRemoved' AND t.company_id = (b.data->>'company_id')::integer
-                                         OR b.type = 'ApplicationRemoved' AND t.app_id = (b.data->>'application_id')::integer
+                     JOIN run_template t ON t.company_id = (b.data->>'company_id')::integer AND b.type = 'CompanyRemoved'
+                                         OR t.app_id = (b.data->>'application_id')::integer AND b.type = 'ApplicationRemoved'
+                                         OR t.app_id = (b.data->>'application_id')::integer AND b.type = 'ApplicationUnassigned'
+                                        AND t.company_id = (b.data->>'company_id')::integer AND t.created_at < b.time
                     WHERE t.removed_at IS NULL) THEN
         RAISE unique_violation USING CONSTRAINT = 'run_template_owner', MESSAGE = 'a run template depends on what is removed';
     END IF;

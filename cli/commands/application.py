@@ -19,11 +19,16 @@ SETTING = ("name", "type", "required", "default", "secret", "category", "descrip
 JOINED = ("tags", "requirements")
 
 
-@command(*PAGING, FIELDS_OPTION)
+@command(
+    option("search", metavar="TEXT", help="Only those with words that begin so in name, description, tags and more."),
+    option("tag", metavar="WORD", help="Only those with this tag, topic, category or requirement."),
+    *PAGING,
+    FIELDS_OPTION,
+)
 async def list_applications(output: Output, options: Options) -> None:
     """List the applications."""
     async with reading() as reader:
-        found = await reader.rows("application.list", options.limit, options.offset, options.order == "D")
+        found = await reader.rows("application.list", *page(options), options.search, options.tag, None)
     for row in found.rows:
         spoken(row)
     output.rows(found, SHOWN)
@@ -48,7 +53,7 @@ async def get_application(output: Output, options: Options) -> None:
     if found is None:
         raise MissingError("There is no such application. `multiflexi-cli application:list` shows those there are.")
     if not (output.json or output.verbose or output.fields):
-        del found["definition"], found["names"]
+        del found["definition"], found["member_order"], found["names"]
     output.record(spoken(found))
 
 
@@ -74,6 +79,11 @@ async def show_config(output: Output, options: Options) -> None:
         for field in fields(found["definition"]).values()
     ]
     output.rows(Rows(SETTING, rows), SETTING)
+
+
+def page(options: Options) -> tuple[int | None, int, bool]:
+    """Return what a query of applications is told of paging."""
+    return options.limit, options.offset, options.order == "D"
 
 
 def spoken(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
+from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, flag, one_id, option
 from cli.failure import MissingError
 from cli.output import Output, Row
 from cli.reading import Reader, reading
+from cli.values import ID
 from domain.company import environment_in
 from domain.event import Erased
 from web.masking import masked
@@ -35,7 +36,9 @@ async def add_environment(reader: Reader, rows: Iterable[dict[str, Any]]) -> Non
 
 
 @command(
-    option("search", metavar="TEXT", help="Only those with this in name or code, or with this IČO."),
+    option("search", metavar="TEXT", help="Only those with words that begin so in name, code, IČO or DIČ."),
+    flag("archived", help="Also those in the archive."),
+    option("after", type=ID, help="Only those after this id, as the last page ended."),
     *PAGING,
     FIELDS_OPTION,
 )
@@ -43,7 +46,13 @@ async def list_companies(output: Output, options: Options) -> None:
     """List the companies."""
     async with reading() as reader:
         found = await reader.rows(
-            "company.list", None, options.limit, options.offset, options.order == "D", options.search
+            "company.list",
+            options.after,
+            options.limit,
+            options.offset,
+            options.order == "D",
+            options.search,
+            options.archived,
         )
         if output.shows("email", SHOWN):
             await reader.reveal(found.rows, "company", "email")

@@ -29,6 +29,8 @@ def zone(row: Row) -> str | None:
     option("company", metavar="CODE|ID", help="Only those of this company, by code or id."),
     option("app_id", type=APPLICATION, help="Only those of this application, by id or UUID."),
     option("app_uuid", metavar="UUID", help="Only those of this application, by UUID."),
+    option("search", metavar="TEXT", help="Only those with words that begin so in their name."),
+    option("after", type=ID, help="Only those after this id, as the last page ended."),
     *PAGING,
     FIELDS_OPTION,
 )
@@ -42,6 +44,8 @@ async def list_run_templates(output: Output, options: Options) -> None:
             options.limit,
             options.offset,
             options.order == "D",
+            options.after,
+            options.search,
         )
         if output.shows("note", SHOWN):
             await reader.reveal(found.rows, "run_template", "note")

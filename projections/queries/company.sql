@@ -1,17 +1,18 @@
 -- name: list
--- Companies by id. $1: first id after, $2: at most, $3: skip, $4: newest first, $5: text found in name, slug or IČO, or NULL.
+-- Companies by id. $1: the id that the page before ended with, or NULL, $2: at most, $3: skip, $4: newest first, $5: words of the
+-- name, the code, IČO or DIČ, or NULL, $6: archived ones too.
 SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic, c.document->>'vat_number' AS dic,
        c.document->'email' AS email, c.document->>'logo' AS logo, (c.document->>'customer_id')::integer AS customer,
        (c.document->>'server_id')::integer AS server, c.document->>'zabbix_host' AS zabbix_host,
        c.document->'settings' AS settings, (c.document->>'max_parallel')::integer AS max_parallel,
        (c.document->>'keep_output')::integer AS keep_output, (c.document->>'keep_artifacts')::integer AS keep_artifacts,
        (c.document->>'keep_history')::integer AS keep_history,
-       coalesce((c.document->>'paused')::boolean, false) AS paused, c.time_zone, c.uuid, c.created_at AS "DatCreate",
+       coalesce((c.document->>'paused')::boolean, false) AS paused, c.archived, c.time_zone, c.uuid, c.created_at AS "DatCreate",
        c.changed_at AS "DatUpdate", c.stream_version
-  FROM company c
- WHERE c.removed_at IS NULL AND c.id > coalesce($1::integer, 0)
-   AND ($5::text IS NULL OR c.name ILIKE '%' || $5 || '%' OR c.slug ILIKE '%' || $5 || '%' OR c.document->>'registration_number' = $5)
- ORDER BY CASE WHEN $4::boolean THEN -c.id ELSE c.id END LIMIT $2::bigint OFFSET coalesce($3::bigint, 0)
+  FROM company_page($5::text, coalesce($6::boolean, false), $1::integer, $4::boolean, $2::bigint, $3::bigint)
+       WITH ORDINALITY AS p (id, place)
+  JOIN company c ON c.id = p.id
+ ORDER BY p.place
 
 -- name: find
 -- One company. $1: id, $2: slug, $3: name, $4: IČO; those that are NULL do not matter.
@@ -21,7 +22,7 @@ SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic
        c.document->'settings' AS settings, (c.document->>'max_parallel')::integer AS max_parallel,
        (c.document->>'keep_output')::integer AS keep_output, (c.document->>'keep_artifacts')::integer AS keep_artifacts,
        (c.document->>'keep_history')::integer AS keep_history,
-       coalesce((c.document->>'paused')::boolean, false) AS paused, c.time_zone, c.uuid, c.created_at AS "DatCreate",
+       coalesce((c.document->>'paused')::boolean, false) AS paused, c.archived, c.time_zone, c.uuid, c.created_at AS "DatCreate",
        c.changed_at AS "DatUpdate", c.stream_version
   FROM company c
  WHERE c.removed_at IS NULL AND ($1::integer IS NULL OR c.id = $1) AND ($2::text IS NULL OR c.slug = $2)

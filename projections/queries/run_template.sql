@@ -1,5 +1,6 @@
 -- name: list
--- Run templates by id. $1: company or NULL, $2: application or NULL, $3: at most, $4: skip, $5: newest first.
+-- Run templates by id. $1: company or NULL, $2: application or NULL, $3: at most, $4: skip, $5: newest first, $6: the id that the
+-- page before ended with, or NULL, $7: words of the name, or NULL.
 SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cron, t.active, t.executor,
        (t.document->>'delay')::integer AS delay, t.document->>'time_zone' AS time_zone, t.document->'environment' AS environment,
        t.document->>'deadline_offset' AS deadline_offset, (t.document->>'max_attempts')::integer AS max_attempts,
@@ -15,13 +16,14 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
        d.next_due AS next_schedule, coalesce(o.succeeded, 0) AS successfull_jobs_count, coalesce(o.failed, 0) AS failed_jobs_count,
        t.created_at AS "DatCreate", t.changed_at AS "DatSave", t.stream_version,
        c.name AS company_name, c.slug AS company_slug, a.name AS app_name, coalesce(t.document->>'time_zone', c.time_zone) AS zone
-  FROM run_template t
+  FROM run_template_page($1::integer, $2::integer, $7::text, $6::integer, $5::boolean, $3::bigint, $4::bigint)
+       WITH ORDINALITY AS p (id, place)
+  JOIN run_template t ON t.id = p.id
   LEFT JOIN due d ON d.run_template_id = t.id
   LEFT JOIN run_template_outcomes o ON o.run_template_id = t.id
   LEFT JOIN company c ON c.id = t.company_id
   LEFT JOIN application a ON a.id = t.app_id
- WHERE t.removed_at IS NULL AND ($1::integer IS NULL OR t.company_id = $1) AND ($2::integer IS NULL OR t.app_id = $2)
- ORDER BY CASE WHEN $5::boolean THEN -t.id ELSE t.id END LIMIT $3::bigint OFFSET coalesce($4::bigint, 0)
+ ORDER BY p.place
 
 -- name: find
 -- One run template. $1: id, $2: name; those that are NULL do not matter.

@@ -22,5 +22,7 @@ BEGIN
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA multiflexi TO multiflexi_app, multiflexi_daemon, multiflexi_auditor;
     -- It runs as the owner and makes tables: for the projector alone, which keeps the log supplied.
     REVOKE EXECUTE ON FUNCTION ensure_partitions FROM PUBLIC, multiflexi_app, multiflexi_auditor;
+    -- They run as the owner, for the companies of the session: for who has some.
+    REVOKE EXECUTE ON FUNCTION company_page, run_template_page FROM PUBLIC, multiflexi_daemon, multiflexi_auditor;
 END
 $$;

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from commands.facts import Answer
 from domain.aggregates import BY_CATEGORY
 from domain.event import Event
@@ -144,6 +146,24 @@ class FakeFacts:
 
     def _credential_values(self, _run_template_id: int) -> None:
         return None
+
+    def _company_app(self, company_id: int, application_id: int) -> Mapping[str, Any] | None:
+        state, _ = self.store.states("company")[company_id]
+        return {"id": application_id} if application_id in state.applications else None
+
+    def _settings_of_application(self, application_id: int, run_template_id: int | None) -> Mapping[str, Any] | None:
+        state, _ = self.store.states("application").get(application_id, (None, 0))
+        template, _ = self.store.states("run_template").get(run_template_id or 0, (None, 0))
+        environment = None if template is None else msgspec.json.encode(template.environment)
+        return state and {"definition": msgspec.json.encode(state.definition), "environment": environment}
+
+    def _run_templates_scheduled(self, company_id: int) -> list[int]:
+        found = self.store.states("run_template").items()
+        return [
+            one
+            for one, (state, _) in found
+            if state.company_id == company_id and not state.removed and state.active and state.interval != "n"
+        ]
 
     def _company_of_code(self, code: str, company_id: int) -> Mapping[str, Any] | None:
         for other, (state, _) in self.store.states("company").items():

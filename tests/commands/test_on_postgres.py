@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from commands import applications, jobs
@@ -20,8 +21,17 @@ from commands.wait import wait_for
 from daemons.prepare import prepare
 from daemons.projector import fold_all
 from domain.application import ImportApplication, RemoveApplication
-from domain.company import ChangeCompany, CreateCompany, RemoveCompany
+from domain.company import (
+    AssignApplication,
+    ChangeCompany,
+    CreateCompany,
+    RemoveCompany,
+    RestoreCompany,
+    SuspendCompany,
+    UnassignApplication,
+)
 from domain.errors import DomainError, NotFoundError, StateError, TakenError
+from domain.field_values import FieldsError
 from domain.job import CancelJob, FinishJob, ScheduleJob, StartJob
 from domain.run_template import ChangeRunTemplate, CreateRunTemplate, RemoveRunTemplate
 from eventstore.errors import DatabaseUnavailableError
@@ -224,6 +234,88 @@ async def test_a_template_made_after_the_look_at_its_company_is_seen_when_the_co
             await shell.execute(removal, SYSTEM)
     live = await store.pool.fetchval("SELECT count(*) FROM run_template WHERE removed_at IS NULL")
     assert live == (0 if cascade else 1)
+
+
+async def test_a_suspended_company_has_nothing_due_until_it_comes_back(store: EventStore, shell: Shell) -> None:
+    company_id = (await shell.execute(CreateCompany(name="Acme"), SYSTEM)).id
+    template = await a_template(shell, company_id, time_zone="UTC")
+    due = await due_of(store, template)
+    await shell.execute(SuspendCompany(company_id=company_id, reason="Did not pay", archived=True), SYSTEM)
+    assert await due_of(store, template) is None
+    later = await a_template(shell, company_id)
+    await shell.execute(ChangeRunTemplate(run_template_id=template, interval="i"), SYSTEM)
+    assert (await due_of(store, template), await due_of(store, later)) == (None, None)
+    row = await store.pool.fetchrow("SELECT enabled, archived, document::text AS said FROM company")
+    assert row is not None
+    assert (row["enabled"], row["archived"], "Did not pay" in row["said"]) == (False, True, False)
+    await shell.execute(ChangeRunTemplate(run_template_id=template, interval="h"), SYSTEM)
+    await shell.execute(RestoreCompany(company_id=company_id), SYSTEM)
+    assert due is not None
+    assert (await due_of(store, template), await due_of(store, later)) == (due, due)
+
+
+async def test_a_template_brings_its_application_to_the_company_and_keeps_it_there(
+    store: EventStore, shell: Shell
+) -> None:
+    company_id = (await shell.execute(CreateCompany(name="Acme"), SYSTEM)).id
+    application_id = (await shell.execute(ImportApplication(definition=PROBE), SYSTEM)).id
+    assigned = "SELECT array_agg(app_id) FROM company_app WHERE company_id = $1"
+    wish = CreateRunTemplate(company_id=company_id, application_id=application_id, name="T")
+    await shell.execute_all([wish, wish], SYSTEM)
+    assert await store.pool.fetchval(assigned, company_id) == [application_id]
+    away = UnassignApplication(company_id=company_id, application_id=application_id)
+    with pytest.raises(StateError, match="has 2 run templates of application"):
+        await shell.execute(away, SYSTEM)
+    await shell.execute(UnassignApplication(company_id=company_id, application_id=application_id, cascade=True), SYSTEM)
+    assert await store.pool.fetchval(assigned, company_id) is None
+    assert await store.pool.fetchval("SELECT count(*) FROM run_template WHERE removed_at IS NULL") == 0
+    back = AssignApplication(company_id=company_id, application_id=application_id)
+    assert len((await shell.execute(back, SYSTEM)).events) == 1
+    assert (await shell.execute(back, SYSTEM)).events == ()
+    with pytest.raises(NotFoundError):
+        await shell.execute(AssignApplication(company_id=company_id, application_id=99), SYSTEM)
+
+
+async def test_values_that_do_not_fit_the_definition_are_refused_by_field_and_old_ones_stay(shell: Shell) -> None:
+    fields = {"LIMIT": {"type": "integer", "required": True}, "TOKEN": {"type": "password"}, "MAIL": {"type": "email"}}
+    company_id = (await shell.execute(CreateCompany(name="Acme"), SYSTEM)).id
+    application_id = (await shell.execute(ImportApplication(definition=PROBE | {"environment": fields}), SYSTEM)).id
+    wish = CreateRunTemplate(
+        company_id=company_id,
+        application_id=application_id,
+        name="T",
+        environment={"LIMIT": "x", "MAIL": "y", "O": "z"},
+    )
+    with pytest.raises(FieldsError) as caught:
+        await shell.execute(wish, SYSTEM)
+    assert set(caught.value.fields) == {"LIMIT", "MAIL"}
+    empty = await shell.execute(msgspec.structs.replace(wish, environment={}), SYSTEM)
+    assert [warning.code for warning in empty.warnings] == ["required_missing"]
+    made = await shell.execute(msgspec.structs.replace(wish, environment={"LIMIT": "5", "TOKEN": "secret"}), SYSTEM)
+    assert made.warnings == ()
+    stricter = PROBE | {"environment": {**fields, "LIMIT": {"type": "integer", "max": 4}}}
+    await shell.execute(ImportApplication(definition=stricter), SYSTEM)
+    await shell.execute(ChangeRunTemplate(run_template_id=made.id, set_environment={"LIMIT": "5", "O": "z"}), SYSTEM)
+    with pytest.raises(FieldsError, match="at most 4"):
+        await shell.execute(ChangeRunTemplate(run_template_id=made.id, set_environment={"LIMIT": "6"}), SYSTEM)
+
+
+async def test_definitions_come_back_from_the_database_as_they_were_written(store: EventStore, shell: Shell) -> None:
+    written = """{"name": "Order", "description": "d", "executable": "x", "uuid": "o-1", "version": "1",
+      "environment": {"ZEBRA": {"type": "set", "options": {"long option": "L", "b": "B", "a": "A"}, "defval": 1e17},
+                      "AA": {"type": "float", "defval": -0.0, "max": 1.5e300, "min": 9.3e18}}}"""
+    number = (await applications.import_bytes(shell, written, SYSTEM)).id
+    exported = await applications.export_text(shell, number)
+    assert list(json.loads(exported)["environment"]["ZEBRA"]["options"]) == ["long option", "b", "a"]
+    assert list(json.loads(exported)) == list(json.loads(written))
+    assert (await applications.import_bytes(shell, exported, SYSTEM)).events == ()
+    newer = written.replace('"version": "1"', '"version": "2"')
+    await applications.import_bytes(shell, newer, SYSTEM)
+    assert json.loads(await applications.export_text(shell, number, "1"))["version"] == "1"
+    versions = await store.pool.fetch("SELECT version FROM application_version ORDER BY number")
+    assert [row["version"] for row in versions] == ["1", "2"]
+    with pytest.raises(NotFoundError, match="no version 7"):
+        await applications.export_text(shell, number, "7")
 
 
 async def test_an_application_that_was_removed_comes_back_as_another(shell: Shell) -> None:

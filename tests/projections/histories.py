@@ -24,6 +24,8 @@ VERBS: dict[Callable[[History, int, int], None], tuple[str, ...]] = {
     settings.give_company_another_code: ("companies",),
     settings.swap_codes: ("companies",),
     settings.remove_company: ("companies",),
+    settings.assign_application: ("companies", "applications"),
+    settings.unassign_application: ("companies",),
     settings.import_application: (),
     settings.update_application: ("applications",),
     settings.remove_application: ("applications",),

@@ -42,6 +42,8 @@ class History:
     prototypes: dict[int, str] = field(default_factory=dict)
     types: dict[int, int] = field(default_factory=dict)
     credentials: dict[int, int] = field(default_factory=dict)
+    assigned: set[tuple[int, int]] = field(default_factory=set)
+    """Companies with their applications."""
     dues: set[datetime] = field(default_factory=set)
     queued: dict[int, Job] = field(default_factory=dict)
     running: dict[int, Job] = field(default_factory=dict)

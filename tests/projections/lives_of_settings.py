@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from domain.application_events import ApplicationImported, ApplicationRemoved, ApplicationUpdated
-from domain.company_events import CompanyChanged, CompanyRemoved
+from domain.company_events import ApplicationAssigned, ApplicationUnassigned, CompanyChanged, CompanyRemoved
 from domain.retention_events import ArtifactsRemoved, ContentsRemoved, HistoryRemoved, OutputRemoved
 from domain.run_template_events import RunTemplateChanged, RunTemplateCreated, RunTemplateRemoved
 from domain.system_events import SystemPaused, SystemResumed
@@ -33,7 +33,12 @@ def change_company(now: History, a: int, b: int) -> None:
         {"enabled": False, "email": "new@example.org"},
         {"email": None, "logo": None},
         {"settings": {"enc": "x", "key": "y"}, "customer_id": 7},
-        {"time_zone": "America/Sao_Paulo", "enabled": True},
+        {
+            "time_zone": "America/Sao_Paulo",
+            "enabled": True,
+            "archived": bool(a % 2),
+            "suspend_reason": "No longer ours",
+        },
     )
     now.happen(now.one("company", company, company, CompanyChanged(company_id=company, **changes[b % 5])))
 
@@ -171,3 +176,21 @@ def remove_what_is_over(now: History, a: int, b: int) -> None:
         HistoryRemoved(before=before, jobs=1, tasks=2, **common),
     )
     now.happen(now.one("retention", company, company, kinds[(a + b) % 4], kinds[3]))
+
+
+def assign_application(now: History, a: int, b: int) -> None:
+    company, application = pick(now.companies, a), pick(now.applications, b)
+    if (company, application) not in now.assigned:
+        now.assigned.add((company, application))
+        event = ApplicationAssigned(company_id=company, application_id=application)
+        now.happen(now.one("company", company, company, event))
+
+
+def unassign_application(now: History, a: int, _: int) -> None:
+    there = sorted(pair for pair in now.assigned if pair[0] in now.companies)
+    if there:
+        company, application = there[a % len(there)]
+        now.assigned.remove((company, application))
+        used = [t for t, each in now.templates.items() if each[0] == company and now.used[t] == application]
+        event = ApplicationUnassigned(company_id=company, application_id=application)
+        now.happen(*templates_gone(now, used), now.one("company", company, company, event))

@@ -54,10 +54,19 @@ INSTALLATION_WIDE = {
     "tree_leaves": "names and hashes of events, for the audit; no role of the web reads it",
     "tree_sizes": "hashes",
 }
-SHARED = {"application", "credential_prototype", "credential_prototype_version", "data_keys", "system_state"}
+SHARED = {
+    "application",
+    "application_version",
+    "credential_prototype",
+    "credential_prototype_version",
+    "data_keys",
+    "system_state",
+}
 """Tables whose rows without a company are read by everybody."""
 
 RUNS_AS_OWNER = {
+    "company_page": "no index serves a search under row-level security; it looks at the companies of the session",
+    "run_template_page": "as company_page",
     "ensure_partitions": "makes months for the projector, which may not change the schema",
     "log_horizon": "names the session that holds back readers of the log",
 }

@@ -120,7 +120,7 @@ async def load_list(connection: Connection, view: View) -> tuple[TemplateList, C
         raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
     skip = int(text)
     choice = await company_choice(connection, view)
-    found = await connection.fetch(shared("run_template.list"), view.company_id, None, PAGE + 1, skip, False)
+    found = await connection.fetch(shared("run_template.list"), view.company_id, None, PAGE + 1, skip, False, None, None)
     more = skip + PAGE if len(found) > PAGE else None
     return TemplateList(templates=[_row(record) for record in found[:PAGE]], skip=skip, more=more), choice
 

@@ -96,7 +96,13 @@ COMPANY_ROLES: dict[str, frozenset[str]] = {
 
 _TABLE: dict[str, tuple[str, ...]] = {
     "company.create": ("CreateCompany",),
-    "company.change": ("ChangeCompany",),
+    "company.change": (
+        "ChangeCompany",
+        "SuspendCompany",
+        "RestoreCompany",
+        "AssignApplication",
+        "UnassignApplication",
+    ),
     "company.remove": ("RemoveCompany",),
     "application.change": (
         "ImportApplication",

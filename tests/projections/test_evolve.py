@@ -31,6 +31,17 @@ def of_document(*fields: str) -> Callable[[Row], Row]:
     return lambda row: {**{name: row["document"][name] for name in fields}, "removed": row["removed_at"] is not None}
 
 
+def of_company(row: Row) -> Row:
+    """Read a company; whether it is archived is in its document only when that ever changed."""
+    names = set(row["document"]) - {"email", "environment", "suspend_reason", "company_id"}
+    return {
+        **{name: row["document"][name] for name in names},
+        "company_id": row["id"],
+        "archived": row["archived"],
+        "removed": row["removed_at"] is not None,
+    }
+
+
 def of_job(row: Row) -> Row:
     return {
         "job_id": row["id"],
@@ -53,7 +64,7 @@ def of_task(row: Row) -> Row:
 
 
 READ: dict[str, tuple[str, Callable[[Row], Row] | None]] = {
-    "company": ("company", None),
+    "company": ("company", of_company),
     "application": ("application", None),
     "run_template": ("run_template", None),
     "job": ("job", of_job),
@@ -62,7 +73,7 @@ READ: dict[str, tuple[str, Callable[[Row], Row] | None]] = {
 """Of each category, the table of its things and how a row reads as the domain's state; None: from its document."""
 
 
-ELSEWHERE = {"company": {"email", "environment"}, "run_template": {"credentials"}}
+ELSEWHERE = {"company": {"email", "environment", "suspend_reason"}, "run_template": {"credentials"}}
 """What the row holds encrypted, or another table holds; other tests read those. So is the note of all that have one."""
 
 EVOLVE: dict[str, Callable[[Any, Any], Any]] = {aggregate.category: aggregate.evolve for aggregate in ALL}
@@ -97,6 +108,11 @@ def check(rows: Rows, category: str, states: list[Row], *, thinned: bool) -> Non
     known = [state for state in states if state[f"{category}_id"] in by_id]
     assert len(by_id) == len(known)
     assert known == states or (thinned and category in ("job", "task"))
+    if category == "company":
+        given_apps = {(row["company_id"], row["app_id"]) for row in rows["company_app"]}
+        assert given_apps == {
+            (one["company_id"], a) for one in states if not one["removed"] for a in one["applications"]
+        }
     for state in known:
         row = by_id[state[f"{category}_id"]]
         names = state.keys() - ELSEWHERE.get(category, set()) - {"note"}

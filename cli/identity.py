@@ -12,6 +12,7 @@ from commands.accounts import actor_of
 from commands.actor import Actor, denied
 from commands.denials import recorded_denials
 from commands.facts import SqlFacts
+from commands.tokens import bearer
 from eventstore.blind_index import BlindIndex
 from eventstore.connection import Companies
 from eventstore.log import Meta
@@ -48,7 +49,7 @@ def admit(name: str, login: str | None, token: str | None) -> None:
 async def _identified(name: str, permission: str, login: str | None, token: str | None) -> Actor:
     async with EventStore(load(), role="app", application="multiflexi-cli") as store:
         facts = SqlFacts(store.pool, BlindIndex(store.keyring))
-        actor = await _user(facts, login) if login else await _bearer(store, facts, token or "")
+        actor = await _user(facts, login) if login else await _bearer(facts, token or "")
         async with recorded_denials(store, actor, Meta(actor=str(actor), source="cli")):
             if not (permission == ANYBODY or _somewhere(actor, permission)):
                 raise denied(actor, name, permission, None)
@@ -63,8 +64,11 @@ async def _user(facts: SqlFacts, login: str) -> Actor:
     return actor
 
 
-async def _bearer(store: EventStore, facts: SqlFacts, token: str) -> Actor:
-    raise RefusedError("The token is not good: it is wrong, has expired or was revoked.")
+async def _bearer(facts: SqlFacts, token: str) -> Actor:
+    actor = await bearer(facts, token, datetime.now(UTC))
+    if actor is None:
+        raise RefusedError("The token is not good: it is wrong, has expired or was revoked.")
+    return actor
 
 
 def _somewhere(actor: Actor, permission: str) -> bool:

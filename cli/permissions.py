@@ -119,6 +119,14 @@ _TABLE: dict[str, tuple[str, ...]] = {
     ),
     "users.view": ("user:get", "user:list"),
     "users.manage": ("user:create", "user:delete", "user:update", "user-role:set", "user-role:list"),
+    "token.own": (
+        "token:create",
+        "token:delete",
+        "token:generate",
+        "token:get",
+        "token:list",
+        "token:update",
+    ),
     "member.view": ("user-company:list",),
     "member.manage": ("user-company:assign", "user-company:unassign"),
 }

@@ -252,3 +252,22 @@ DELETE FROM data_keys k
    AND NOT EXISTS (SELECT FROM credential_type y, jsonb_each(y.document->'values') v
                     WHERE y.company_id = k.company_id AND y.removed_at IS NULL AND (v.value->>'key')::bigint = k.id)
 RETURNING k.id
+
+-- name: api_token_of_digest
+-- The good token with a digest; that it was used is put down, at most once a minute. $1: SHA-256 in hex, $2: moment.
+WITH found AS (
+    SELECT t.id, t.user_id,
+           CASE WHEN t.document->'permissions' <> 'null' THEN ARRAY(SELECT jsonb_array_elements_text(t.document->'permissions')) END AS permissions,
+           CASE WHEN t.document->'companies' <> 'null' THEN ARRAY(SELECT jsonb_array_elements_text(t.document->'companies')::integer) END AS companies
+      FROM api_token t
+     WHERE t.digest = $1::text AND t.revoked_at IS NULL
+       AND (t.document->>'until' IS NULL OR (t.document->>'until')::timestamptz > $2::timestamptz)
+), used AS (
+    INSERT INTO api_token_use AS u (token_id, used_at) SELECT f.id, $2::timestamptz FROM found f
+    ON CONFLICT (token_id) DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < excluded.used_at - interval '1 minute'
+)
+SELECT f.id, f.user_id, f.permissions, f.companies FROM found f
+
+-- name: api_token
+-- Whose an API token is. $1: id.
+SELECT t.id, t.user_id, t.revoked_at IS NOT NULL AS removed, t.stream_version FROM api_token t WHERE t.id = $1::integer

@@ -12,9 +12,11 @@ from commands import (
     memberships,
     run_templates,
     system,
+    tokens,
     users,
 )
 from commands.preparing import Prepare, as_it_is
+from domain.api_token import ChangeToken, CreateToken
 from domain.application import ImportApplication, RemoveApplication
 from domain.command import Command
 from domain.company import (
@@ -119,6 +121,8 @@ PREPARE: dict[type[Command], Prepare] = {
     UnlinkIdentity: users.prepare_own,
     GrantMembership: memberships.prepare_grant,
     RevokeMembership: memberships.prepare_revoke,
+    CreateToken: tokens.prepare_create,
+    ChangeToken: tokens.prepare_change,
 }
 
 

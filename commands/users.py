@@ -11,6 +11,7 @@ from commands.actor import Actor, denied
 from commands.facts import Facts, present
 from commands.preparing import Desk, Prepared, filled, fresh_id
 from domain import checks
+from domain.api_token import CreateToken
 from domain.command import Command
 from domain.errors import StateError
 from domain.event import UNSET
@@ -46,7 +47,7 @@ async def prepare_create(desk: Desk, command: CreateUser) -> Prepared:
 
 async def prepare_change(desk: Desk, command: ChangeUser | ChangeProfile) -> Prepared:
     """Give a changed login or address its keyed hash."""
-    row = await _manageable(desk, command)
+    row = await manageable(desk, command)
     fields: dict[str, Any] = {}
     if isinstance(command, ChangeUser):
         if command.login is not UNSET:
@@ -61,14 +62,14 @@ async def prepare_change(desk: Desk, command: ChangeUser | ChangeProfile) -> Pre
 
 async def prepare_remove(desk: Desk, command: RemoveUser) -> Prepared:
     """Let the memberships of a user go with them."""
-    await _somebody_stays(desk, await _manageable(desk, command), "removed")
+    await _somebody_stays(desk, await manageable(desk, command), "removed")
     memberships = await desk.all_facts.ids("memberships", command.user_id)
     return Prepared(command=command, consequences=tuple(RevokeMembership(membership_id=one) for one in memberships))
 
 
 async def prepare_role(desk: Desk, command: GrantRole | RevokeRole) -> Prepared:
     """See that nobody grants or revokes a role that is mightier than theirs, and that somebody stays in charge."""
-    row = await _manageable(desk, command)
+    row = await manageable(desk, command)
     _check_roles(desk.actor, command, [command.role])
     if command.role.strip().lower() == SUPER_ADMIN and (isinstance(command, RevokeRole) or command.until is not None):
         await _somebody_stays(desk, row, "without that role")
@@ -79,13 +80,13 @@ async def prepare_role(desk: Desk, command: GrantRole | RevokeRole) -> Prepared:
 
 async def prepare_own(desk: Desk, command: UserCommand) -> Prepared:
     """Give a change of a user's own account its moment; for another's account, see that it is not a mightier one."""
-    await _manageable(desk, command)
+    await manageable(desk, command)
     return Prepared(command=msgspec.structs.replace(command, now=desk.now) if hasattr(command, "now") else command)
 
 
 async def prepare_link(desk: Desk, command: LinkIdentity) -> Prepared:
     """Give the link to an account elsewhere its keyed hash and its moment."""
-    await _manageable(desk, command)
+    await manageable(desk, command)
     key = await identity_key(desk.facts, command.issuer, command.subject)
     return Prepared(command=msgspec.structs.replace(command, subject_key=key, now=desk.now))
 
@@ -95,7 +96,7 @@ async def identity_key(facts: Facts, issuer: str, subject: str) -> str:
     return await facts.keyed("identity", f"{issuer}\0{subject.encode().hex()}")
 
 
-async def _manageable(desk: Desk, command: UserCommand) -> Any:
+async def manageable(desk: Desk, command: UserCommand | CreateToken) -> Any:
     """Return the row of a user whom the actor may manage.
 
     Raises

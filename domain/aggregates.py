@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from domain import (
+    api_token,
     application,
     company,
     credential,
@@ -30,6 +31,7 @@ from domain import (
     system,
     user,
 )
+from domain.api_token_events import ApiTokenEvent
 from domain.application_events import ApplicationEvent
 from domain.command import Command
 from domain.company_events import CompanyEvent
@@ -136,6 +138,14 @@ MEMBERSHIP = Aggregate(
     membership.decide,
     membership.evolve,
 )
+API_TOKEN = Aggregate(
+    "api_token",
+    api_token.ApiToken,
+    ApiTokenEvent,
+    api_token.ApiTokenCommand,
+    api_token.decide,
+    api_token.evolve,
+)
 
 ALL = (
     COMPANY,
@@ -148,6 +158,7 @@ ALL = (
     CREDENTIAL,
     USER,
     MEMBERSHIP,
+    API_TOKEN,
 )
 BY_CATEGORY = {aggregate.category: aggregate for aggregate in ALL}
 

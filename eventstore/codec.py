@@ -15,6 +15,7 @@ import msgspec
 
 from domain import (
     access_events,
+    api_token_events,
     application_events,
     company_events,
     credential_events,
@@ -25,6 +26,7 @@ from domain import (
     retention_events,
     run_template_events,
     schedule_events,
+    sign_in_events,
     system_events,
     task_events,
     user_events,
@@ -37,6 +39,7 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 _MODULES = (
     access_events,
+    api_token_events,
     application_events,
     company_events,
     credential_events,
@@ -47,6 +50,7 @@ _MODULES = (
     retention_events,
     run_template_events,
     schedule_events,
+    sign_in_events,
     system_events,
     task_events,
     user_events,

@@ -129,6 +129,14 @@ MEMBERSHIP = Projection(
     tables=("membership",),
     types=("MembershipGranted", "MembershipRevoked"),
 )
+API_TOKEN = Projection(
+    name="api_token",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("api_token",),
+    types=("TokenCreated", "TokenChanged", "TokenRevoked"),
+)
 JOB_HISTORY = Projection(
     name="job_history",
     version=2,
@@ -178,6 +186,7 @@ ALL = (
     SYSTEM_STATE,
     USER_ACCOUNT,
     MEMBERSHIP,
+    API_TOKEN,
     JOB_HISTORY,
     JOB_OUTPUT,
     ARTIFACT,

@@ -62,7 +62,8 @@ BEGIN
            jsonb_each(CASE b.type
                WHEN 'UserCreated' THEN b.data
                WHEN 'UserChanged' THEN b.data
-               WHEN 'PasswordSet' THEN jsonb_build_object('has_password', b.data->'password' <> 'null', 'password_set_at', b.data->'set_at')
+               WHEN 'PasswordSet' THEN jsonb_build_object('has_password', b.data->'password' <> 'null')
+                    || CASE WHEN b.data->>'cause' <> 'upgraded' THEN jsonb_build_object('password_set_at', b.data->'set_at') ELSE '{}' END
                WHEN 'TotpEnabled' THEN jsonb_build_object('totp_at', b.data->'enabled_at')
                WHEN 'TotpDisabled' THEN '{"totp_at": null}'
                ELSE jsonb_build_object('user_id', b.data->'user_id') END) f

@@ -1,4 +1,4 @@
-"""For which companies a request acts: the one place where sign-in plugs in."""
+"""Who makes a request, and for which companies it acts: the middleware of signing in has found out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from litestar import Request
 
 from commands.actor import Actor
 from eventstore.connection import Companies
+from web.auth.routes import permission_of, reach
 
 AnyRequest = Request[Any, Any, Any]
 
 
 async def acting_companies(request: AnyRequest) -> Companies:
-    """Return the companies that row-level security lets through for a request; all, as long as nobody signs in."""
-    return "*"
+    """Return the companies that row-level security lets through for a request: those where its user may see this."""
+    return reach(await acting_as(request), permission_of(request.url.path))
 
 
 async def acting_as(request: AnyRequest) -> Actor:
-    """Return who executes the commands of a request, and for which companies."""
-    return Actor.user("web", companies=await acting_companies(request))
+    """Return who executes the commands of a request, with what they may do at this moment."""
+    actor: Actor = request.user
+    return actor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from eventstore.settings import Settings
 from web import failures, preferences
 from web.api import health
 from web.assets import Assets
+from web.auth.middleware import SignInMiddleware
+from web.auth.settings import sign_in_settings
 from web.database import Database
 from web.live import Hub, Snapshots
 from web.pages import (
@@ -31,6 +34,7 @@ from web.pages import (
     queue,
     run_form,
     run_templates,
+    sign_in,
     static,
     system,
     tasks,
@@ -56,6 +60,7 @@ PAGES = (
     template_edit,
     users,
     account,
+    sign_in,
     static,
     health,
 )
@@ -73,7 +78,8 @@ def create_app(settings: Settings) -> Litestar:
     number = program_version()
     database = Database(settings)
     secret = csrf_secret(settings)
-    site = Site(database, Hub(database), Snapshots(), Renderer(assets, number), assets, number, secret)
+    renderer, signing_in = Renderer(assets, number), sign_in_settings(os.environ)
+    site = Site(database, Hub(database), Snapshots(), renderer, assets, number, secret, signing_in)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -85,6 +91,7 @@ def create_app(settings: Settings) -> Litestar:
         dependencies={"site": Provide(site_of), "view": Provide(view_of)},
         state=State({"site": site}),
         lifespan=[lifespan],
+        middleware=[SignInMiddleware],
         before_send=[add_headers, preferences.keep],
         csrf_config=CSRFConfig(
             secret=secret,

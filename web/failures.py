@@ -13,20 +13,23 @@ from domain.errors import DomainError, ForbiddenError, NotFoundError, Validation
 from eventstore.errors import DatabaseUnavailableError
 from web import i18n, refusals
 from web.access import AnyRequest
+from web.auth.middleware import SignInNeededError, needed, sign_in_address
 from web.database import unavailable
 from web.errors import N_, UnavailableError, WebError
 from web.preferences import language_of
 from web.rendering import page
 from web.site import site_in
-from web.view import View
+from web.view import BASE, View
 
 TITLES = {
     400: N_("This address is not right"),
+    401: N_("Sign in first"),
     403: N_("This was not allowed"),
     404: N_("There is nothing here"),
     405: N_("This was not allowed"),
     409: N_("This could not be done"),
     410: N_("This was removed"),
+    429: N_("This was tried too often"),
     413: N_("This was too large"),
     500: N_("Something went wrong on our side"),
     503: N_("The database is away"),
@@ -81,6 +84,16 @@ def _wants_page(request: AnyRequest) -> bool:
     return not path.endswith((".json", "/health", "/live")) and ("text/html" in accept or "json" not in accept)
 
 
+def sign_in_needed(request: AnyRequest, error: SignInNeededError) -> Response[object]:
+    """Lead a browser to the sign-in page, which remembers the page asked for; tell a program that it needs a token."""
+    if _wants_page(request):
+        asked = request.method in ("GET", "HEAD")
+        return needed(sign_in_address(request.url.path if asked else f"{BASE}/", request.url.query if asked else ""))  # type: ignore[return-value]
+    answer = web_error(request, error)
+    answer.set_header("www-authenticate", "Bearer")
+    return answer
+
+
 def refused(request: AnyRequest, error: DomainError) -> Response[object]:
     """Answer when the rules of the domain refused a command."""
     status = next((status for kind, status in REFUSALS.items() if isinstance(error, kind)), 409)
@@ -91,6 +104,7 @@ REFUSALS = {NotFoundError: 404, ForbiddenError: 403, ValidationError: 400}
 """Status of a refusal; any other is a conflict (RFC 9110, 15.5.10)."""
 
 HANDLERS = {
+    SignInNeededError: sign_in_needed,
     WebError: web_error,
     DomainError: refused,
     DatabaseUnavailableError: database_away,

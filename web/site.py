@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from litestar import Request
 from litestar.datastructures import State
 
 from web.assets import Assets
+from web.auth.settings import SignInSettings
+from web.auth.sign_in import SignIn
 from web.database import Database
 from web.live import Hub, Snapshots
 from web.rendering import Renderer
@@ -24,6 +27,18 @@ class Site:
     assets: Assets
     version: str
     secret: str
+    sign_in_settings: SignInSettings
+
+    @cached_property
+    def sign_in(self) -> SignIn:
+        """What signs users in.
+
+        Raises
+        ------
+        UnavailableError
+            The database could not be opened yet.
+        """
+        return SignIn(self.database.store, self.sign_in_settings)
 
 
 async def site_of(state: State) -> Site:

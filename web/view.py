@@ -45,6 +45,8 @@ class View:
         What forms of the page send along.
     now : datetime
         The moment at which the request came.
+    viewer : str or None
+        Login of who is signed in by a session.
     """
 
     companies: Companies
@@ -56,6 +58,7 @@ class View:
     parameters: Mapping[str, str]
     csrf_token: str
     now: datetime
+    viewer: str | None = None
 
     @classmethod
     def plain(cls, request: AnyRequest) -> View:
@@ -123,6 +126,7 @@ async def view_of(request: AnyRequest) -> View:
         parameters={name: value for name, value in query.items() if name not in PARAMETERS and value},
         csrf_token=str(ScopeState.from_scope(request.scope).csrf_token or ""),
         now=datetime.now(UTC),
+        viewer=request.auth.login if request.auth is not None else None,
     )
 
 

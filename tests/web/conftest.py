@@ -14,10 +14,10 @@ import pytest
 import uvicorn
 from psycopg import sql
 
-from eventstore.settings import Settings
 from tests.testbed.postgres import Database
 from tests.web.seeding import Installation
 from web.app import create_app
+from web.auth.cookies import SESSION
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu"]
@@ -34,11 +34,18 @@ class Served:
         What its handlers share.
     """
 
-    def __init__(self, url: str, app: Any) -> None:
+    def __init__(self, url: str, app: Any, cookie: str) -> None:
         self.url = url
+        self.cookie = cookie
         self.site = app.state.site
 
-    def client(self, **more: Any) -> httpx.AsyncClient:
+    def client(self, cookie: str | None = None, **more: Any) -> httpx.AsyncClient:
+        """Return a client of somebody who is signed in: the administrator, unless another's cookie is given."""
+        signed_in = {SESSION: self.cookie if cookie is None else cookie}
+        return httpx.AsyncClient(base_url=self.url, timeout=20, cookies=signed_in, **more)
+
+    def stranger(self, **more: Any) -> httpx.AsyncClient:
+        """Return a client of nobody."""
         return httpx.AsyncClient(base_url=self.url, timeout=20, **more)
 
 
@@ -49,9 +56,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Served]:
+async def serving(installation: Installation) -> AsyncIterator[Served]:
     """Serve the web interface in the test's own event loop."""
-    app = create_app(settings)
+    app = create_app(installation.settings)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve())
@@ -59,7 +66,7 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
         assert not task.done(), "the server did not start"
         await asyncio.sleep(0.01)
     try:
-        yield Served(f"http://127.0.0.1:{port}/multiflexi", app)
+        yield Served(f"http://127.0.0.1:{port}/multiflexi", app, installation.cookie)
     finally:
         app.state.site.hub.close()
         server.should_exit = True
@@ -95,7 +102,7 @@ async def installation(database: Database) -> AsyncIterator[Installation]:
 
 @pytest.fixture
 async def served(installation: Installation) -> AsyncIterator[Served]:
-    async with serving(installation.settings) as running:
+    async with serving(installation) as running:
         yield running
 
 
@@ -108,8 +115,9 @@ def no_beat(monkeypatch: pytest.MonkeyPatch) -> None:
 class Browser:
     """Opens pages, and notes whatever they complain about."""
 
-    def __init__(self, browser: Any, url: str) -> None:
+    def __init__(self, browser: Any, url: str, cookie: str) -> None:
         self._browser = browser
+        self._cookie = cookie
         self.url = url
         self.complaints: list[str] = []
         self._forgiven: tuple[str, ...] = ()
@@ -118,9 +126,12 @@ class Browser:
         """Let pages complain about something that a test brings about: an answer of 422, say."""
         self._forgiven = texts
 
-    async def open(self, path: str = "/", **options: Any) -> Any:
+    async def open(self, path: str = "/", *, signed_in: bool = True, **options: Any) -> Any:
         """Open a page of the web interface in a context of its own; options are those of a browser context."""
         context = await self._browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        if signed_in:
+            host = self._url.split("/multiflexi")[0]
+            await context.add_cookies([{"name": SESSION, "value": self._cookie, "url": host}])
         page = await context.new_page()
         page.set_default_timeout(10_000)
         page.on("console", lambda message: self._note(message.type, message.text))
@@ -140,7 +151,7 @@ async def browser(served: Served) -> AsyncIterator[Browser]:
 
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        made = Browser(started, served.url)
+        made = Browser(started, served.url, served.cookie)
         yield made
         await started.close()
     assert made.complaints == []

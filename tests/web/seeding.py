@@ -12,13 +12,18 @@ from typing import Any, Self
 
 import psycopg
 
+from commands import passwords
+from commands.actor import SYSTEM
+from commands.shell import Shell
 from daemons.prepare import prepare
 from domain.application_events import ApplicationImported
 from domain.company_events import CompanyCreated
 from domain.event import Event
 from domain.job_events import Artifact, Channel, JobCancelled, JobFinished, JobScheduled, JobStarted, OutputCaptured
+from domain.membership import GrantMembership
 from domain.run_template_events import RunTemplateCreated
 from domain.task_events import TaskFailed, TaskFulfilled, TaskMissed, TaskOpened
+from domain.user_commands import CreateUser
 from eventstore.artifacts import store_artifact
 from eventstore.log import Append, Meta
 from eventstore.output import encode_payload, key_owner, place
@@ -26,6 +31,8 @@ from eventstore.settings import Settings
 from eventstore.store import EventStore
 from projections.registry import ASYNC, inline_folds
 from tests.testbed.postgres import Database
+from web.auth.settings import SignInSettings
+from web.auth.sign_in import SignIn, Visitor
 
 MASTER_KEY = "master key of the web tests"
 
@@ -49,10 +56,28 @@ class Installation:
 
     async def __aenter__(self) -> Self:
         await self.store.__aenter__()
+        self.administrator = await self.user("admin", roles=("super_admin",))
+        self.cookie = await self.session(self.administrator)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.store.__aexit__(None, None, None)
+
+    async def user(self, login: str, password: str | None = None, roles: tuple[str, ...] = ("user",)) -> int:
+        """Make a user and return their id."""
+        encoded = None if password is None else await passwords.hashed(password)
+        wish = CreateUser(login=login, password=encoded, roles=roles)
+        return (await Shell(self.store).execute(wish, SYSTEM)).id
+
+    async def member(self, user_id: int, company_id: int, role: str, **more: Any) -> None:
+        """Give a user a role in a company."""
+        wish = GrantMembership(user_id=user_id, company_id=company_id, role=role, **more)
+        await Shell(self.store).execute(wish, SYSTEM)
+
+    async def session(self, user_id: int) -> str:
+        """Sign a user in and return the cookie."""
+        sign_in = SignIn(self.store, SignInSettings())
+        return (await sign_in.open(user_id, "password", Visitor())).token
 
     async def append(self, stream: str, company_id: int | None, *events: Event, actor: str = "daemon:executor") -> None:
         await self.store.append(

@@ -18,6 +18,7 @@ import httpx
 from tests.web.conftest import Served, free_port
 from tests.web.seeding import Installation
 from tests.web.test_web_pages import small_world
+from web.auth.cookies import SESSION
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -183,7 +184,9 @@ async def test_stopping_ends_open_streams_at_once(installation: Installation) ->
         [sys.executable, "-m", "web"], cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True
     )
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/multiflexi", timeout=10) as client:
+        cookies = {SESSION: installation.cookie}
+        address = f"http://127.0.0.1:{port}/multiflexi"
+        async with httpx.AsyncClient(base_url=address, timeout=10, cookies=cookies) as client:
             for _ in range(300):
                 try:
                     if (await client.get("/health")).status_code == 200:

@@ -250,7 +250,7 @@ async def test_without_database_a_page_says_so_and_goes_on_when_it_is_back(insta
             await asyncio.sleep(0.05)
         raise AssertionError(f"never {wanted}")
 
-    async with away(installation) as come_back, serving(installation.settings) as served, served.client() as client:
+    async with away(installation) as come_back, serving(installation) as served, served.client() as client:
         page = await status_becomes(client, 503)
         assert page.headers["retry-after"] == "2"
         assert 'http-equiv="refresh"' in page.text

@@ -129,6 +129,7 @@ COMMANDS = {
     "user-role:set": Entry("user_changes.set_roles", "Set the system roles of a user."),
     "user:create": Entry("user_changes.create_user", "Create a user."),
     "user:delete": Entry("user_changes.delete_user", "Remove a user."),
+    "user:first": Entry("user_changes.first_user", "Make the first administrator, if there never was any user."),
     "user:get": Entry("user.get_user", "Show a user."),
     "user:list": Entry("user.list_users", "List the users."),
     "user:update": Entry("user_changes.update_user", "Change a user."),

@@ -42,6 +42,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "prune",
         "queue:fix",
         "replay",
+        "user:first",
     ),
     "application.view": (
         "application:get",

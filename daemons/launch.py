@@ -129,6 +129,7 @@ class Launcher:
                 self._lock.tell(json.dumps({"process": os.getpid(), "address": address}))
                 demo = await self._demo()
                 say(f"MultiFlexi is ready at {address}")
+                await self._administrator()
                 if demo is not None and demo.job_id is not None:
                     await self._show(demo.job_id)
                 say(f"Ctrl-C stops it. Logs: {self.folder / 'log'}   Commands: .venv/bin/multiflexi-cli --help")
@@ -174,6 +175,20 @@ class Launcher:
         except msgspec.MsgspecError:
             say(f"The demo data could not be made (exit code {process.returncode}): {_reason(answer, errors)}")
             return None
+
+    async def _administrator(self) -> None:
+        """Make the first administrator of a new installation, and tell the password this once."""
+        process = await self._call("user:first", "--format", "json", stdout=asyncio.subprocess.PIPE)
+        answer, errors = await _finished(process)
+        try:
+            made = msgspec.json.decode(answer, type=dict[str, Any])
+        except msgspec.MsgspecError:
+            made = {"message": _reason(answer, errors)}
+        if "message" in made:
+            say(f"The first administrator could not be made: {made['message']}")
+        elif made.get("user_id") is not None:
+            say(f"Sign in as {made['login']} with this password, which is shown this once:")
+            say(str(made["password"]))
 
     async def _show(self, job_id: int) -> None:
         """Show the output of the first job of this run as it comes."""

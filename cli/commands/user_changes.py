@@ -14,6 +14,7 @@ from cli.failure import MissingError, RefusedError
 from cli.output import Output
 from cli.values import ID, MOMENT
 from commands import passwords
+from commands.administrator import ensure_administrator
 from domain.membership import GrantMembership, RevokeMembership
 from domain.permissions import COMPANY_ROLES, DEFAULT_ROLE, SYSTEM_ROLES
 from domain.user_commands import ChangeUser, CreateUser, GrantRole, RemoveUser, RevokeRole, SetPassword
@@ -101,6 +102,18 @@ async def update_user(output: Output, options: Options) -> None:
     else:
         text = f"User {number} is like that already; nothing was changed."
         output.answer({"updated": False, "user_id": number}, text)
+
+
+@command()
+async def first_user(output: Output, options: Options) -> None:
+    """Make an administrator with a generated password, if there never was any user."""
+    async with acting() as act:
+        made = await ensure_administrator(act.shell)
+    if made is None:
+        output.answer({"user_id": None}, "There is a user already, or was one; none was made.")
+        return
+    document = {"user_id": made.user_id, "login": made.login, "password": made.password}
+    output.answer(document, f"Sign in as {made.login} with the password {made.password} (shown this once).")
 
 
 @command(*one_id("user"), option("login", metavar="LOGIN", help="Login of the user."), KEY_OPTION)

@@ -94,3 +94,40 @@ def test_access_that_is_taken_away_is_gone_at_once(users: Cli) -> None:
     users.json("user-company:unassign", "--company_id", "1", "--user_id", "1")
     assert users("company:list", "--as", "jane").code == 1
     assert users("user-company:unassign", "--company_id", "1", "--user_id", "1").code == 1
+
+
+def test_the_first_administrator_is_made_once_and_may_do_everything(cli: Cli) -> None:
+    made = cli.json("user:first")
+    assert (made["user_id"], made["login"], len(made["password"])) == (1, "admin", 20)
+    assert cli.json("user:first") == {"user_id": None}
+    assert cli.json("user-role:list", "--user_id", "1")[0]["role"] == "super_admin"
+    cli.json("company:create", "--name", "Acme", "--as", "admin")
+    cli.json("user:create", "--login", "root", "--role", "super_admin")
+    cli.json("user:delete", "--login", "admin")
+    assert cli.json("user:first") == {"user_id": None}
+
+
+def test_a_token_acts_for_its_user_within_its_scope_until_it_is_revoked(
+    users: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = users.json("token:generate", "--user", "1")
+    narrow = users.json("token:create", "--user", "1", "--permission", "company.view", "--name", "Watcher")
+    assert whole["token"].startswith("mfx_") and narrow["token"] != whole["token"]
+    listed = users.json("token:list", "--user", "1")
+    assert [(one["name"], one["permissions"]) for one in listed] == [(None, None), ("Watcher", ["company.view"])]
+    assert whole["token"] not in json.dumps(listed)
+    monkeypatch.setenv("MULTIFLEXI_TOKEN", narrow["token"])
+    assert [one["id"] for one in users.json("company:list")] == [1]
+    for line in ("company:update 1 --name Mine", "token:generate", "job:list"):
+        assert users(*line.split()).code == 1, line
+    monkeypatch.setenv("MULTIFLEXI_TOKEN", whole["token"])
+    assert users("company:update", "1", "--name", "Ours").code == 0
+    assert users("token:generate").code == 1  # a token makes no token
+    monkeypatch.delenv("MULTIFLEXI_TOKEN")
+    assert users.json("token:get", "--id", str(whole["token_id"]))["used_at"] is not None
+    assert users.json("token:delete", "--id", str(whole["token_id"])) == {
+        "deleted": True,
+        "token_id": whole["token_id"],
+    }
+    monkeypatch.setenv("MULTIFLEXI_TOKEN", whole["token"])
+    assert "not good" in users("company:list").err

@@ -107,6 +107,7 @@ def test_first_run_shows_address_and_job_then_ctrl_c_leaves_nothing(start: Start
     installation = start()
     address = installation.line(r"^MultiFlexi is ready at (http://127\.0\.0\.1:\d+/multiflexi)$").group(1)
     assert urllib.request.urlopen(address).status == 200
+    installation.line("^the password of this once$")
     installation.line("^output of job 3$")
     installation.line("Ctrl-C stops it")
     family = installation.family()

@@ -35,6 +35,8 @@ def main(role: str, *arguments: str) -> None:
         if os.environ.get("TOY_DEMO") == "broken":
             sys.exit("no demo today")
         sys.stdout.write('{"company_id": 1, "run_template_id": 2, "job_id": 3}')
+    elif role == "user:first":
+        sys.stdout.write('{"user_id": 1, "login": "admin", "password": "the password of this once"}')
     elif role == "job:watch":
         sys.stdout.write(f"output of job {arguments[1]}\n")
     elif role == "launch":

@@ -130,7 +130,7 @@ class Browser:
         """Open a page of the web interface in a context of its own; options are those of a browser context."""
         context = await self._browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
         if signed_in:
-            host = self._url.split("/multiflexi")[0]
+            host = self.url.split("/multiflexi")[0]
             await context.add_cookies([{"name": SESSION, "value": self._cookie, "url": host}])
         page = await context.new_page()
         page.set_default_timeout(10_000)

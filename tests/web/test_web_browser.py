@@ -186,7 +186,7 @@ async def test_a_template_is_run_from_its_page(installation: Installation, brows
     )
     await installation.project()
     await page.wait_for_url("**/job/*")
-    await shows(page, "Web interface", ".facts")
+    await shows(page, "User ", ".facts")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])

@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock clean environment environment-dev components
+.PHONY: help run test lint bench docs lock clean environment environment-dev components
 
 # The first Python of at least 3.11 that is found; override with PYTHON=...
 PYTHON ?= $(shell for name in python3 python python3.14 python3.13 python3.12 python3.11; do \
@@ -23,6 +23,7 @@ help:
 	@echo "make test   set up and run all tests"
 	@echo "make lint   ruff, pyright and the rule of imports"
 	@echo "make bench  run the benchmarks"
+	@echo "make docs   write docs/permissions.md anew from what the program decides"
 	@echo "make lock   write the lock files anew from requirements*.in"
 	@echo "make clean  remove the environment and caches; the data folder stays"
 
@@ -44,6 +45,9 @@ lint: environment-dev
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/python" -m pyright
 	@"$(BIN)/lint-imports" --cache-dir .cache/import_linter
+
+docs: environment-dev
+	@"$(BIN)/python" -m cli.permission_table
 
 bench: environment-dev
 	@"$(BIN)/python" -m benchmarks $(BENCH)

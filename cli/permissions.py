@@ -22,7 +22,6 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "credential-prototype:validate-json",
         "credential-type:validate-json",
         "describe",
-        "run-template:preview-cron",
     ),
     OWNER: (
         "archive:attach",

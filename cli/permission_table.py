@@ -1,0 +1,118 @@
+"""``docs/permissions.md``: who may do what, written from the tables that the program decides by.
+
+``make docs`` writes it anew, ``python -m cli.permission_table --check`` tells whether it is as the program decides.
+Tests read what they expect from the document, so that it cannot say one thing and the program do another.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from cli.catalogue import COMMANDS
+from cli.permissions import ANYBODY, of_command
+from domain.permissions import (
+    COMPANY_ROLES,
+    ENGINE,
+    OF_COMPANY,
+    OF_INSTALLATION,
+    OWN,
+    SYSTEM_ROLES,
+    commands,
+    permission_of,
+)
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "permissions.md"
+
+YES, OWN_ONLY, NO = "yes", "own", "no"
+
+COLUMNS = (*SYSTEM_ROLES, *(f"company {role}" for role in COMPANY_ROLES))
+
+INTRODUCTION = """\
+# Who may do what
+
+Written by `make docs` from the tables that the program decides by (`domain/permissions.py`, `cli/permissions.py`);
+change those, not this page. Tests call every command as every role and compare with what this page says.
+
+A user has **system roles**, which hold for the whole installation, and **roles in companies**, which hold in those
+companies alone, by a membership of their own or of a group that they are in. What a user may do in a company is what
+the system roles allow together with what the roles in that company allow. A membership can add single permissions to
+its role and take others away, and can end by itself, as a system role can. None but `super_admin` is let into a
+company by a system role.
+
+In the tables, `yes` means: in the whole installation (system roles), in that company (roles in companies). `own`
+means: about the user's own account; about that of another, whoever has `users.manage` may. `no` means: refused, which
+the audit trail shows as `AccessDenied`.
+
+The owner of the machine, who runs `multiflexi-cli` without `--as` and without a token, needs no permission: they have
+the database. What is marked *owner* is for them alone.
+"""
+
+
+def document() -> str:
+    """Return the text of the document."""
+    parts = [
+        INTRODUCTION,
+        "## Permissions in a company\n",
+        _table("permission", OF_COMPANY, lambda name: name, "allows to", OF_COMPANY.get),
+        "## Permissions in the installation\n",
+        _table("permission", OF_INSTALLATION, lambda name: name, "allows to", OF_INSTALLATION.get),
+        "## Commands of the domain\n",
+        "What is done on the web or the command line is done by these. Parts of the program alone give *engine*.\n",
+        _table("command", commands(), permission_of, "needs", _named(ENGINE, "*engine*")),
+        "## Commands of the command line\n",
+        "What a command changes is judged once more, by the command of the domain that it gives.\n",
+        _table("command line", sorted(COMMANDS), of_command, "needs", _named(ENGINE, "*owner*")),
+    ]
+    return "\n".join(parts)
+
+
+def cells(permission: str) -> Iterator[str]:
+    """Yield what each role may do that needs a permission.
+
+    Examples
+    --------
+    >>> " ".join(cells("job.run"))
+    'yes no no no no no yes yes'
+    >>> " ".join(cells("token.own"))
+    'yes yes own own no no no no'
+    """
+    for allowed in SYSTEM_ROLES.values():
+        if permission == ANYBODY or (permission in allowed and (permission not in OWN or "users.manage" in allowed)):
+            yield YES
+        else:
+            yield OWN_ONLY if permission in allowed else NO
+    for allowed in COMPANY_ROLES.values():
+        yield YES if permission == ANYBODY or permission in allowed else NO
+
+
+def _named(permission: str, name: str) -> Callable[[str], str]:
+    def shown(wanted: str) -> str:
+        return name if wanted == permission else f"`{wanted}`" if wanted else "nothing"
+
+    return shown
+
+
+def _table(
+    kind: str, names: Iterable[str], needs: Callable[[str], str], title: str, told: Callable[[str], str | None]
+) -> str:
+    lines = [f"| {kind} | {title} | {' | '.join(COLUMNS)} |", "| --- " * (2 + len(COLUMNS)) + "|"]
+    lines += [f"| `{name}` | {told(needs(name))} | {' | '.join(cells(needs(name)))} |" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def main(words: list[str]) -> int:
+    """Write the document, or with ``--check`` tell whether it is as the program decides."""
+    text = document()
+    if "--check" not in words:
+        DOCUMENT.write_text(text, encoding="utf-8")
+        return 0
+    if DOCUMENT.exists() and DOCUMENT.read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{DOCUMENT} is not as the program decides. `make docs` writes it anew.", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

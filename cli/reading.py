@@ -14,7 +14,7 @@ from cli import whom
 from cli.output import Row, Rows, Zone
 from domain.event import Erased
 from eventstore.company_view import CompanyPool
-from eventstore.connection import check_log, connect
+from eventstore.connection import check_log, connect, restore_session
 from eventstore.keyring import Keyring
 from eventstore.settings import Settings, load
 from projections.queries import query
@@ -148,5 +148,5 @@ async def reading(*, whole: bool = False) -> AsyncIterator[Reader]:
     async def checked(connection: asyncpg.Connection) -> None:
         await check_log(connection)
 
-    async with asyncpg.create_pool(min_size=1, max_size=1, connect=opened, init=checked) as pool:
+    async with asyncpg.create_pool(min_size=1, max_size=1, connect=opened, init=checked, reset=restore_session) as pool:
         yield Reader(pool, settings)

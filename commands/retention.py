@@ -28,6 +28,7 @@ from domain.retention_events import (
 )
 from eventstore.archive import SEALED_AFTER, archive
 from eventstore.audit_errors import ArchiveError
+from eventstore.connection import note_change
 from eventstore.errors import EventStoreError
 from eventstore.log import OUTPUT, Append, Meta
 from eventstore.partitions import partitions
@@ -106,6 +107,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 async def alone(store: EventStore) -> AsyncIterator[bool]:
     """Tell whether nobody else removes at this moment; hold others off if so."""
     async with store.pool.acquire() as connection:
+        note_change(connection)
         free = await connection.fetchval(LOCK)
         try:
             yield free

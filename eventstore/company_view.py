@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 
 from eventstore import read
-from eventstore.connection import Companies, companies_setting
+from eventstore.connection import Companies, companies_setting, note_change
 from eventstore.keyring import Keyring
 
 ACT_FOR = "SELECT set_config('multiflexi.companies', $1, false)"
@@ -37,6 +37,7 @@ class CompanyPool:
     async def acquire(self) -> AsyncGenerator[Connection]:
         """Give a connection."""
         async with self._pool.acquire() as connection:
+            note_change(connection)
             await connection.execute(ACT_FOR, self._companies)
             yield connection
 

@@ -44,6 +44,23 @@ EPOCH_QUERY = """
 """
 
 
+_changed: set[int] = set()
+"""Processes of the server whose session is not as it was opened."""
+
+
+def note_change(connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    """Note that the session of a pooled connection is about to be changed: its settings, or locks that it holds."""
+    _changed.add(connection.get_server_pid())
+
+
+async def restore_session(connection: asyncpg.Connection) -> None:
+    """Put a session back to how it was opened, if it was changed: a connection goes back to its pool at no cost."""
+    pid = connection.get_server_pid()
+    if pid in _changed:
+        await connection.execute(connection.get_reset_query())
+        _changed.discard(pid)
+
+
 @contextmanager
 def database_at_hand() -> Generator[None]:
     """Raise as :class:`DatabaseUnavailableError` whatever says that the database cannot be used now."""

@@ -32,6 +32,7 @@ from eventstore.connection import (
     check_log,
     connect,
     database_at_hand,
+    restore_session,
     server_settings,
 )
 from eventstore.errors import DatabaseUnavailableError, EventStoreError, PayloadTooLargeError
@@ -118,6 +119,7 @@ class EventStore:
                 min_size=1,
                 max_size=self._pool_size,
                 init=self._check,
+                reset=restore_session,
                 server_settings=server_settings(self.role, self.companies, self.application),
                 max_inactive_connection_lifetime=60,
             )

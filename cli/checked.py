@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from cli.output import Output
 from domain.findings import DocumentError, Finding
+from domain.json_places import located
 
 
 class Read(Protocol):
@@ -19,7 +20,9 @@ class Read(Protocol):
         ...
 
 
-def answer_checked(output: Output, file: str, schema: Path, read: Callable[[], Read], what: str) -> int:
+def answer_checked(
+    output: Output, file: str, source: bytes, schema: Path, read: Callable[[bytes], Read], what: str
+) -> int:
     """Tell whether a document can be imported; return the exit code.
 
     Parameters
@@ -28,6 +31,8 @@ def answer_checked(output: Output, file: str, schema: Path, read: Callable[[], R
         Where it is told.
     file : str
         Name of the file, as it was given.
+    source : bytes
+        Its content.
     schema : Path
         The schema of its format.
     read : Callable
@@ -37,14 +42,14 @@ def answer_checked(output: Output, file: str, schema: Path, read: Callable[[], R
     """
     document: dict[str, Any] = {"status": "success", "file": file, "schema": str(schema)}
     try:
-        found = read()
+        found = read(source)
     except DocumentError as error:
         document |= {"status": "error", "violations": [str(finding) for finding in error.findings]}
         if output.json:
             output.document(document | {"message": f"The {what} cannot be imported."})
         output.remark(error.message)
         return 1
-    warnings = [str(finding) for finding in found.warnings]
+    warnings = [str(finding) for finding in located(found.warnings, source)]
     for warning in warnings:
         output.warn(warning)
     more = {"warnings": warnings} if warnings else {}

@@ -22,7 +22,9 @@ from domain import checks, json_text
 from domain.credential_format import PROTOTYPE
 from domain.definition import as_text, digest
 from domain.findings import DocumentError, Finding, Findings
+from domain.json_places import located
 from domain.localized import localized
+from domain.member_order import order_of
 from domain.shapes import is_object
 
 WHAT = "credential prototype"
@@ -61,6 +63,11 @@ class Prototype(msgspec.Struct, frozen=True):
     name: str
     version: str
     warnings: tuple[Finding, ...]
+
+    @property
+    def order(self) -> dict[str, list[str]]:
+        """Order of the members of its objects, for stores that do not keep it."""
+        return order_of(self.document)
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,19 +114,19 @@ def read(source: bytes | str | Mapping[str, Any]) -> Prototype:
     """
     findings = Findings()
     if isinstance(source, Mapping):
-        document: object = dict(source)
+        document: object = json_text.plain(dict(source))
         json_text.check_storable(document, findings)
     else:
         document = json_text.parse(source, WHAT, largest=LARGEST, findings=findings)
     if not findings.errors:
         PROTOTYPE(findings, "", document)
     if findings.errors or not is_object(document):
-        raise DocumentError(WHAT, findings.errors, code="prototype_invalid")
+        raise DocumentError(WHAT, located(findings.errors, source), code="prototype_invalid")
     name = " ".join(localized(document["name"]).split())
     if not name or len(name) > checks.LONGEST_NAME:
         reason = f"the name has {len(name)} characters; 1 to {checks.LONGEST_NAME} are possible."
         findings.error("/name", "length", reason)
-        raise DocumentError(WHAT, findings.errors, code="prototype_invalid")
+        raise DocumentError(WHAT, located(findings.errors, source), code="prototype_invalid")
     _warn_of_mixture(document, findings)
     return Prototype(
         document=document,

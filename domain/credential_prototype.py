@@ -30,7 +30,7 @@ from domain.credential_prototype_events import (
 )
 from domain.errors import NotFoundError, StateError
 
-_FIELDS = ("code", "name", "version", "definition", "digest")
+_FIELDS = ("code", "name", "version", "definition", "digest", "order")
 
 
 class CredentialPrototype(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +43,7 @@ class CredentialPrototype(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     definition: dict[str, Any]
     digest: str
+    order: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
     removed: bool = False
 
 
@@ -124,6 +125,7 @@ def _import(state: CredentialPrototype | None, command: ImportCredentialPrototyp
         "version": read.version,
         "definition": read.document,
         "digest": read.digest,
+        "order": read.order,
     }
     if state is None:
         return [CredentialPrototypeImported(credential_prototype_id=prototype_id, uuid=read.uuid, **wanted)]
@@ -138,7 +140,7 @@ def _import(state: CredentialPrototype | None, command: ImportCredentialPrototyp
     if present.digest == read.digest:
         return []
     kept = credential_definition.fields(read.document)
-    changed: dict[str, Any] = {**changes(present, wanted), "definition": read.document, "digest": read.digest}
+    changed = {**changes(present, wanted), **{name: wanted[name] for name in ("definition", "digest", "order")}}
     dropped = [name for name in credential_definition.fields(present.definition) if name not in kept]
     updated = CredentialPrototypeUpdated(credential_prototype_id=prototype_id, dropped=dropped, **changed)
     return [updated]

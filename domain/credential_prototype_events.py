@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
+
 from domain.event import UNSET, Event, Unset
 
 
@@ -16,7 +18,10 @@ class CredentialPrototypeEvent(Event, frozen=True, kw_only=True):
 
 
 class CredentialPrototypeImported(CredentialPrototypeEvent, frozen=True, kw_only=True):
-    """A prototype was imported for the first time. ``definition`` is the JSON document as imported."""
+    """A prototype was imported for the first time. ``definition`` is the JSON document as imported.
+
+    ``order`` is the order of its members (:mod:`domain.member_order`).
+    """
 
     uuid: str
     code: str
@@ -24,6 +29,7 @@ class CredentialPrototypeImported(CredentialPrototypeEvent, frozen=True, kw_only
     version: str
     definition: dict[str, Any]
     digest: str
+    order: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
 
 
 class CredentialPrototypeUpdated(CredentialPrototypeEvent, frozen=True, kw_only=True):
@@ -34,6 +40,7 @@ class CredentialPrototypeUpdated(CredentialPrototypeEvent, frozen=True, kw_only=
     version: str | Unset = UNSET
     definition: dict[str, Any]
     digest: str
+    order: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
     dropped: list[str]
 
 

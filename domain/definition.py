@@ -25,6 +25,7 @@ from domain import checks, json_text
 from domain.definition_format import DEFINITION
 from domain.field_values import WIDGETS, FieldsError, kind_of, problem
 from domain.findings import DocumentError, Finding, Findings, child
+from domain.json_places import located
 from domain.localized import localized
 from domain.member_order import order_of
 from domain.shapes import entries, is_object
@@ -148,10 +149,10 @@ def read(source: bytes | str | Mapping[str, Any]) -> Definition:
     if not findings.errors:
         DEFINITION(findings, "", document)
     if findings.errors or not is_object(document):
-        raise DocumentError("definition", findings.errors, code="definition_invalid")
+        raise DocumentError("definition", located(findings.errors, source), code="definition_invalid")
     definition = _definition(document, findings)
     if findings.errors:
-        raise DocumentError("definition", findings.errors, code="definition_invalid")
+        raise DocumentError("definition", located(findings.errors, source), code="definition_invalid")
     return definition
 
 

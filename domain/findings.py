@@ -20,14 +20,18 @@ class Finding(msgspec.Struct, frozen=True):
         Stable name of the rule.
     reason : str
         What is wrong and what was expected.
+    line : int or None
+        Line of the text, from 1, where the document was given as text and the reason does not name it.
     """
 
     pointer: str
     code: str
     reason: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.pointer or '/'}: {self.reason}"
+        line = "" if self.line is None else f"line {self.line}: "
+        return f"{self.pointer or '/'}: {line}{self.reason}"
 
 
 class Findings:

@@ -7,7 +7,9 @@ import math
 import re
 from typing import Any, cast
 
+from domain import json_places
 from domain.findings import DocumentError, Finding, Findings, child
+from domain.json_places import located, places
 
 DEEPEST = 64
 _LARGEST = 2**63
@@ -35,18 +37,19 @@ def parse(source: bytes | str, what: str, *, largest: int, findings: Findings) -
     """
     if len(source) > largest:
         reason = f"it has {len(source)} bytes, at most {largest} are read."
-        raise DocumentError(what, [Finding("", "too_large", reason)], code=f"{what}_too_large")
+        raise DocumentError(what, [Finding("", "too_large", reason)], code=f"{_name(what)}_too_large")
     text = _decoded(source, what)
     if text.startswith("\ufeff"):
         text = text[1:]
         findings.warn("", "byte_order_mark", "it begins with a byte order mark, which JSON has not (RFC 8259, 8.1).")
 
+    twice: list[str] = []
+
     def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(members)
         if len(found) < len(members):
-            names = [name for name, _ in members]
-            twice = next(name for name in names if names.count(name) > 1)
-            findings.warn("", "name_twice", f"an object holds the name “{twice[:80]}” twice; the last one counts.")
+            names: set[str] = set()
+            twice.append(next(name for name, _ in members if name in names or names.add(name)))
         return found
 
     try:
@@ -57,9 +60,11 @@ def parse(source: bytes | str, what: str, *, largest: int, findings: Findings) -
         raise DocumentError(what, [Finding("", "too_deep", f"it is nested deeper than {DEEPEST} levels.")]) from None
     except ValueError as error:
         raise DocumentError(what, [Finding("", "number_invalid", f"a number cannot be read: {error}.")]) from None
+    if twice:
+        _warn_of_names(text, twice, findings)
     check_storable(value, findings)
     if findings.errors:
-        raise DocumentError(what, findings.errors)
+        raise DocumentError(what, located(findings.errors, text))
     return value
 
 
@@ -98,6 +103,13 @@ def check_storable(value: object, findings: Findings, pointer: str = "", depth: 
         findings.error(pointer, "number_too_large", "the number is too large.")
 
 
+def _warn_of_names(text: str, twice: list[str], findings: Findings) -> None:
+    """Warn of names that one object holds twice; ``twice`` has the last parts of their places."""
+    there = places(text).twice if len(text) <= json_places.LARGEST else [child("", name) for name in twice]
+    for pointer in there[:20]:
+        findings.warn(pointer, "name_twice", "the object holds the name twice; the last one counts.")
+
+
 def _decoded(source: bytes | str, what: str) -> str:
     if isinstance(source, str):
         return source
@@ -107,7 +119,7 @@ def _decoded(source: bytes | str, what: str) -> str:
         line, column = _place(source[: error.start].decode(errors="replace"))
         reason = f"line {line}, column {column}: the bytes are no UTF-8. Save the file as UTF-8."
         raise DocumentError(
-            what, [Finding("", "not_utf8", reason)], line=line, column=column, code=f"{what}_not_utf8"
+            what, [Finding("", "not_utf8", reason)], line=line, column=column, code=f"{_name(what)}_not_utf8"
         ) from None
 
 
@@ -123,7 +135,11 @@ def _not_json(what: str, text: str, error: json.JSONDecodeError) -> DocumentErro
     if "control character" in error.msg:
         reason = "a text is not closed on its line: a double quote is missing, or the line break should be \\n"
     finding = Finding("", "not_json", f"line {line}, column {column}: it is no JSON, {reason}.")
-    return DocumentError(what, [finding], line=line, column=column, code=f"{what}_not_json")
+    return DocumentError(what, [finding], line=line, column=column, code=f"{_name(what)}_not_json")
+
+
+def _name(what: str) -> str:
+    return what.replace(" ", "_")
 
 
 def _float(text: str) -> float | int:

@@ -23,6 +23,7 @@ CREATE TABLE credential_prototype_version (
     version                 text        NOT NULL,
     digest                  text        NOT NULL,
     definition              jsonb       NOT NULL,
+    member_order            jsonb       NOT NULL,
     dropped                 jsonb       NOT NULL,
     imported_at             timestamptz NOT NULL,
     PRIMARY KEY (credential_prototype_id, stream_version)
@@ -54,9 +55,10 @@ BEGIN
        SET document = t.document || excluded.document, changed_at = excluded.changed_at,
            removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
 
-    INSERT INTO credential_prototype_version (credential_prototype_id, stream_version, version, digest, definition, dropped, imported_at)
+    INSERT INTO credential_prototype_version (
+        credential_prototype_id, stream_version, version, digest, definition, member_order, dropped, imported_at)
     SELECT (b.data->>'credential_prototype_id')::integer, b.version, coalesce(b.data->'definition'->>'version', ''),
-           b.data->>'digest', b.data->'definition', coalesce(b.data->'dropped', '[]'), b.time
+           b.data->>'digest', b.data->'definition', coalesce(b.data->'order', '{}'), coalesce(b.data->'dropped', '[]'), b.time
       FROM unnest(batch) b
      WHERE b.type IN ('CredentialPrototypeImported', 'CredentialPrototypeUpdated');
 END

@@ -44,7 +44,7 @@ RUN_TEMPLATE = Projection(
 )
 CREDENTIAL_PROTOTYPE = Projection(
     name="credential_prototype",
-    version=1,
+    version=2,
     classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     shared=True,

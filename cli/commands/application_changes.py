@@ -41,7 +41,7 @@ def validate_json(output: Output, options: Options) -> int:
     Nothing is imported. Exits with 0 if it can be imported and with 1 if not; every place that is wrong is named.
     """
     source = content(options.file)
-    return answer_checked(output, options.file, SCHEMA, lambda: definition.read(source), "definition")
+    return answer_checked(output, options.file, source, SCHEMA, definition.read, "definition")
 
 
 @command(*one_id("application"), CASCADE, KEY_OPTION)

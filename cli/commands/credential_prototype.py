@@ -14,6 +14,7 @@ from cli.failure import MissingError, RefusedError
 from cli.output import Output
 from cli.reading import Reader, reading
 from domain import credential_definition
+from domain.member_order import in_order
 
 SHOWN = ("id", "code", "name", "version", "fields", "types", "updated_at")
 FIELDS_SHOWN = ("keyword", "type", "required", "secret", "default", "name")
@@ -85,7 +86,7 @@ async def export_json(output: Output, options: Options) -> None:
             older = await reader.row("credential.prototype_version", found["id"], options.prototype_version)
             if older is None:
                 raise MissingError(f"{found['code']} has had no version {options.prototype_version}.")
-            document = older["definition"]
+            document = in_order(older["definition"], older["member_order"])
     text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
     if options.file == "-":
         output.write(text.encode())
@@ -117,4 +118,5 @@ async def prototype(reader: Reader, options: Options) -> dict[str, Any]:
         raise MissingError(
             "There is no such credential prototype. `multiflexi-cli credential-prototype:list` shows those there are."
         )
+    found["definition"] = in_order(found["definition"], found.pop("member_order"))
     return found

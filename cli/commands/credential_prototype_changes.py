@@ -82,13 +82,8 @@ def validate_type(output: Output, options: Options) -> int:
 
 def validated(output: Output, options: Options) -> int:
     """Tell whether a document can be imported; return the exit code."""
-    return answer_checked(
-        output,
-        options.file,
-        SCHEMA,
-        lambda: credential_definition.read(content(options.file)),
-        "credential prototype",
-    )
+    source = content(options.file)
+    return answer_checked(output, options.file, source, SCHEMA, credential_definition.read, "credential prototype")
 
 
 @command(

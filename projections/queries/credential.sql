@@ -15,7 +15,7 @@ SELECT p.id, p.uuid, p.code, p.name, p.version, p.document->'definition'->'name'
 SELECT p.id, p.uuid, p.code, p.name, p.version, p.document->'definition'->'description' AS description,
        p.document->'definition'->>'logo' AS logo, p.document->'definition'->>'url' AS url,
        p.document->'definition'->>'homepage' AS homepage, p.document->'definition'->'tags' AS tags,
-       p.document->'definition' AS definition, p.document->>'digest' AS digest,
+       p.document->'definition' AS definition, coalesce(p.document->'order', '{}') AS member_order, p.document->>'digest' AS digest,
        (SELECT jsonb_agg(jsonb_build_object('version', v.version, 'imported_at', v.imported_at, 'digest', v.digest,
                    'dropped', v.dropped) ORDER BY v.stream_version)
           FROM credential_prototype_version v WHERE v.credential_prototype_id = p.id) AS versions,
@@ -27,7 +27,7 @@ SELECT p.id, p.uuid, p.code, p.name, p.version, p.document->'definition'->'descr
 
 -- name: prototype_version
 -- The document of a version of a credential prototype, the newest of that number. $1: prototype, $2: version.
-SELECT v.definition FROM credential_prototype_version v
+SELECT v.definition, v.member_order FROM credential_prototype_version v
  WHERE v.credential_prototype_id = $1::integer AND v.version = $2::text ORDER BY v.stream_version DESC LIMIT 1
 
 -- name: types

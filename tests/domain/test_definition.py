@@ -338,10 +338,8 @@ values = st.one_of(
 )
 
 
-@settings(max_examples=800, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(all_places(COMPLETE)), values | st.just("absent")), min_size=1, max_size=3))
-def test_whatever_the_schema_finds_is_found_and_nothing_valid_is_refused(edits: list[tuple[str, Any]]) -> None:
-    document = copy.deepcopy(COMPLETE)
+def edited(document: dict[str, Any], edits: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a document with values put to places, as far as they are there; it is changed itself."""
     for pointer, value in edits:
         *way, last = pointer.removeprefix("/").split("/")
         target: Any = document
@@ -358,6 +356,13 @@ def test_whatever_the_schema_finds_is_found_and_nothing_valid_is_refused(edits: 
                 target[last] = copy.deepcopy(value)
         elif isinstance(target, list) and last.isdigit() and int(last) < len(target):
             target[int(last)] = copy.deepcopy(value)
+    return document
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(all_places(COMPLETE)), values | st.just("absent")), min_size=1, max_size=3))
+def test_whatever_the_schema_finds_is_found_and_nothing_valid_is_refused(edits: list[tuple[str, Any]]) -> None:
+    document = edited(copy.deepcopy(COMPLETE), edits)
     errors = list(VALIDATOR.iter_errors(document))
     try:
         findings, is_refused = read(document).warnings, False

@@ -12,10 +12,12 @@ from cli.output import Output
 from cli.quiet_log import configure_log
 from cli.reading import Reader
 from commands.actor import SYSTEM, Actor
+from commands.facts import SqlFacts
 from commands.preparing import Outcome
 from commands.shell import Shell
 from commands.wait import wait_for
 from domain.command import Command
+from eventstore.blind_index import BlindIndex
 from eventstore.company_view import CompanyPool
 from eventstore.connection import Role
 from eventstore.settings import load
@@ -49,6 +51,7 @@ class Acting:
         pool = store.pool if companies == "*" else CompanyPool(store.pool, companies)
         self.reader = Reader(pool, store.settings, store.keyring)
         self.actor: Actor = whom.ACTOR.get() or SYSTEM
+        self.facts = SqlFacts(pool, BlindIndex(store.keyring))
 
     async def execute(self, command: Command, key: str | None = None) -> Outcome:
         """Execute a command as whom the command line acts for.

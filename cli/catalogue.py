@@ -16,9 +16,19 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
+    "application:create": Entry(
+        "application_documents.create_application", "Create an application that takes no settings."
+    ),
     "application:delete": Entry("application_changes.delete_application", "Take an application out of the catalogue."),
+    "application:diff": Entry(
+        "application_documents.show_difference",
+        "Show what one definition of an application changes in comparison with another.",
+    ),
+    "application:export-json": Entry(
+        "application_documents.export_json", "Write the definition of an application to a file, as it was imported."
+    ),
     "application:get": Entry("application.get_application", "Show an application."),
-    "application:import-json": Entry("application_changes.import_json", "Import an application definition."),
+    "application:import-json": Entry("application_import.import_json", "Import an application definition."),
     "application:list": Entry("application.list_applications", "List the applications."),
     "application:pause": Entry("pauses.pause_application", "Let no job of an application start any more."),
     "application:remove-json": Entry(
@@ -26,7 +36,16 @@ COMMANDS = {
     ),
     "application:resume": Entry("pauses.resume_application", "Let jobs of an application start again."),
     "application:show-config": Entry("application.show_config", "List the settings of an application."),
+    "application:sync": Entry(
+        "application_import.sync_applications", "Import the built-in applications and those of packages."
+    ),
+    "application:update": Entry(
+        "application_documents.update_application", "Change what an application is called and what it starts."
+    ),
     "application:validate-json": Entry("application_changes.validate_json", "Check an application definition."),
+    "application:versions": Entry(
+        "application_documents.list_versions", "List the definitions that an application has had."
+    ),
     "archive:attach": Entry("archive.attach_archive", "Attach an archived month to the log again."),
     "archive:create": Entry("archive.create_archive", "Write a sealed month to a file and detach it from the log."),
     "archive:list": Entry("archive.list_archives", "List the months that were archived, and those that can be."),
@@ -40,6 +59,9 @@ COMMANDS = {
     "audit:list": Entry("audit_trail.list_trail", "List who changed what and when, newest first."),
     "audit:proof": Entry("proof.prove_event", "Prove that an event is in the log under a signed tree head."),
     "audit:verify": Entry("audit.verify_log", "Recompute all hashes, trees and signatures of the log."),
+    "company-app:assign": Entry("company_app.assign_application", "Give a company an application."),
+    "company-app:list": Entry("company_app.list_assignments", "List the applications of companies."),
+    "company-app:unassign": Entry("company_app.unassign_application", "Take an application from a company."),
     "company:create": Entry("company_changes.create_company", "Create a company."),
     "company:get": Entry("company.get_company", "Show a company."),
     "company:list": Entry("company.list_companies", "List the companies."),

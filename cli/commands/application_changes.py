@@ -1,4 +1,4 @@
-"""Application definitions checked and imported."""
+"""Application definitions checked, and applications removed."""
 
 from __future__ import annotations
 
@@ -6,32 +6,18 @@ import sys
 from pathlib import Path
 
 import schema
-from cli.acting import acting, warn
+from cli.acting import acting
 from cli.checked import answer_checked
 from cli.command import KEY_OPTION, Options, command, flag, one_id, option, required_id
 from cli.failure import MissingError
 from cli.output import Output
-from commands.applications import file_text, import_bytes
+from commands.applications import file_text
 from domain import definition
 from domain.application import RemoveApplication
 
 CASCADE = flag("cascade", help="Its run templates go with it.")
 FILE_OPTION = option("file", required=True, metavar="PATH", help="JSON file with the definition; - is standard input.")
 SCHEMA = Path(schema.__file__).resolve().parent / "json" / "application.json"
-
-
-@command(FILE_OPTION, KEY_OPTION)
-async def import_json(output: Output, options: Options) -> None:
-    """Import an application definition.
-
-    An application with the same UUID is brought up to this version. What leaves the format without harm is warned of.
-    """
-    source = content(options.file)
-    async with acting() as act:
-        outcome = await import_bytes(act.shell, source, act.actor, key=options.idempotency_key, source_name="cli")
-    warn(outcome, output)
-    done = "was imported" if outcome.events or outcome.replayed else "is like that already; nothing was changed"
-    output.answer({"imported": outcome.id}, f"Application {outcome.id} {done}.")
 
 
 @command(FILE_OPTION)

@@ -52,3 +52,22 @@ SELECT t.id, t.name, t.company_id, c.name AS company_name, t.active, t.document-
   FROM run_template t JOIN company c ON c.id = t.company_id
  WHERE t.app_id = $1::integer AND t.removed_at IS NULL
  ORDER BY t.id
+
+-- name: of_companies
+-- Which applications companies have, with the codes of the credentials that each company has. $1: company or NULL, $2: application or
+-- NULL, $3: at most, $4: skip, $5: highest company first.
+SELECT x.company_id, c.slug AS company_slug, c.name AS company_name, x.app_id, a.name AS app_name, a.uuid AS app_uuid, a.version,
+       (SELECT count(*) FROM run_template t WHERE t.company_id = x.company_id AND t.app_id = x.app_id AND t.removed_at IS NULL)
+           AS run_templates,
+       a.document#>'{definition,requirements}' AS requirements,
+       (SELECT coalesce(jsonb_agg(DISTINCT p.code), '[]')
+          FROM credential_type y JOIN credential_prototype p ON p.id = y.prototype_id
+          JOIN credential d ON d.credential_type_id = y.id AND d.removed_at IS NULL
+         WHERE y.company_id = x.company_id AND y.removed_at IS NULL) AS offered,
+       x.created_at AS "DatCreate"
+  FROM company_app x
+  JOIN company c ON c.id = x.company_id
+  JOIN application a ON a.id = x.app_id AND a.removed_at IS NULL
+ WHERE ($1::integer IS NULL OR x.company_id = $1) AND ($2::integer IS NULL OR x.app_id = $2)
+ ORDER BY CASE WHEN $5::boolean THEN -x.company_id ELSE x.company_id END, x.app_id
+ LIMIT $3::bigint OFFSET coalesce($4::bigint, 0)

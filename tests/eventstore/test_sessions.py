@@ -42,7 +42,7 @@ async def test_a_lock_of_a_session_that_was_interrupted_is_let_go(database: Data
         async def hold() -> None:
             async with alone(store):
                 entered.set()
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()
 
         holding = asyncio.create_task(hold())
         await entered.wait()

@@ -64,6 +64,7 @@ COMMANDS = {
     "company-app:unassign": Entry("company_app.unassign_application", "Take an application from a company."),
     "company:create": Entry("company_changes.create_company", "Create a company."),
     "company:get": Entry("company.get_company", "Show a company."),
+    "company:import": Entry("company_import.import_companies", "Set up many companies from a CSV file."),
     "company:list": Entry("company.list_companies", "List the companies."),
     "company:pause": Entry("pauses.pause_company", "Let no job of a company start any more."),
     "company:remove": Entry("company_changes.remove_company", "Remove a company."),

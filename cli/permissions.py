@@ -89,7 +89,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "credential-prototype:update",
         "credential-type:import-json",
     ),
-    "company.create": ("company:create",),
+    "company.create": ("company:create", "company:import"),
     "company.view": ("company:get", "company:list", "company-app:list"),
     "company.change": (
         "company:pause",

@@ -11,10 +11,17 @@ from commands.actor import Actor
 from commands.facts import present
 from commands.preparing import TEMPLATE_OWNER, Desk, Executes, Outcome, Prepared, filled
 from domain import definition
-from domain.application import ImportApplication, RemoveApplication
+from domain.application import (
+    ChangeApplication,
+    DisableApplication,
+    EnableApplication,
+    ImportApplication,
+    RemoveApplication,
+)
 from domain.errors import NotFoundError, StateError, ValidationError
+from domain.event import Unset
 from domain.member_order import in_order
-from domain.run_template import RemoveRunTemplate
+from domain.run_template import RemoveRunTemplate, RescheduleRunTemplate
 
 
 async def prepare_import(desk: Desk, command: ImportApplication) -> Prepared:
@@ -29,6 +36,17 @@ async def prepare_import(desk: Desk, command: ImportApplication) -> Prepared:
         warnings=read.warnings,
         again_when_taken=("application_uuid_key",),
     )
+
+
+async def prepare_change(desk: Desk, command: ChangeApplication | EnableApplication | DisableApplication) -> Prepared:
+    """Let nothing of an application that is disabled be due, and everything again once it is enabled."""
+    wanted = command.enabled if isinstance(command, ChangeApplication) else isinstance(command, EnableApplication)
+    row = await desk.facts.row("application", command.application_id)
+    if isinstance(wanted, Unset) or row is None or wanted == row["enabled"]:
+        return Prepared(command=command)
+    templates = await desk.facts.ids("run_templates_scheduled", None, command.application_id)
+    again = tuple(RescheduleRunTemplate(run_template_id=one, all=True, application_enabled=wanted) for one in templates)
+    return Prepared(command=command, consequences=again)
 
 
 async def prepare_remove(desk: Desk, command: RemoveApplication) -> Prepared:

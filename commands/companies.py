@@ -63,7 +63,7 @@ async def prepare_suspend(desk: Desk, command: SuspendCompany | RestoreCompany) 
 
 
 async def _rescheduled(desk: Desk, company_id: int, zone: str, *, dormant: bool) -> tuple[RescheduleRunTemplate, ...]:
-    templates = await desk.facts.ids("run_templates_scheduled", company_id)
+    templates = await desk.facts.ids("run_templates_scheduled", company_id, None)
     return tuple(RescheduleRunTemplate(run_template_id=one, zone=zone, dormant=dormant, all=True) for one in templates)
 
 

@@ -61,9 +61,9 @@ SELECT k.fingerprint, k.result FROM idempotency_keys k WHERE k.key = $1::text
 SELECT p.inline, p.epoch, p.xid, p.position FROM projections p WHERE p.name = $1::text
 
 -- name: run_templates_scheduled
--- Ids of the active run templates of a company that have a schedule. $1: company.
+-- Ids of the active run templates that have a schedule. $1: company or NULL, $2: application or NULL.
 SELECT t.id FROM run_template t
- WHERE t.company_id = $1::integer AND t.removed_at IS NULL AND t.active AND t.interv <> 'n'
+ WHERE ($1::integer IS NULL OR t.company_id = $1) AND ($2::integer IS NULL OR t.app_id = $2) AND t.removed_at IS NULL AND t.active AND t.interv <> 'n'
  ORDER BY t.id
 
 -- name: settings_of_application
@@ -281,3 +281,31 @@ SELECT a.id, a.name, a.version, a.document->'definition' AS definition, coalesce
                        jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'company_id', t.company_id)) AS templates
                   FROM run_template t WHERE t.app_id = a.id AND t.removed_at IS NULL GROUP BY 1) g) AS templates
   FROM application a WHERE a.uuid = $1::text AND a.removed_at IS NULL
+
+-- name: sheet_companies
+-- Companies by their codes in small letters, with what an import of companies looks for in them, as one JSON array. $1: codes.
+SELECT coalesce(jsonb_agg(jsonb_build_object(
+           'id', c.id, 'code', c.slug, 'archived', c.archived, 'document', c.document - '{email,environment,logo}'::text[],
+           'types', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', y.id, 'name', y.name, 'prototype_id', y.prototype_id) ORDER BY y.id), '[]')
+                       FROM credential_type y WHERE y.company_id = c.id AND y.removed_at IS NULL),
+           'credentials', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'type_id', r.credential_type_id) ORDER BY r.id), '[]')
+                             FROM credential r WHERE r.company_id = c.id AND r.removed_at IS NULL),
+           'templates', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                                    'id', t.id, 'name', t.name, 'application_id', t.app_id, 'document', t.document,
+                                    'credentials', ARRAY(SELECT a.credential_id FROM run_template_credential a WHERE a.run_template_id = t.id)
+                                ) ORDER BY t.id), '[]')
+                           FROM run_template t WHERE t.company_id = c.id AND t.removed_at IS NULL))), '[]') AS companies
+  FROM company c WHERE lower(c.slug) = ANY ($1::text[]) AND c.removed_at IS NULL
+
+-- name: sheet_application
+-- An application by id, UUID or name, and how many have that. $1: what it is called.
+SELECT a.id, a.name, a.enabled, a.document->'definition' AS definition, count(*) OVER () AS found
+  FROM application a
+ WHERE a.removed_at IS NULL AND (a.id::text = $1::text OR a.uuid = lower($1) OR lower(a.name) = lower($1))
+ ORDER BY a.id::text = $1 DESC, a.id LIMIT 1
+
+-- name: sheet_prototype
+-- A credential prototype by id or code, whatever its case. $1: what it is called.
+SELECT p.id, p.name, p.code, p.document->'definition' AS definition
+  FROM credential_prototype p
+ WHERE p.removed_at IS NULL AND (p.id::text = $1::text OR lower(p.code) = lower($1)) ORDER BY p.id LIMIT 1

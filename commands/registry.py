@@ -17,7 +17,13 @@ from commands import (
 )
 from commands.preparing import Prepare, as_it_is
 from domain.api_token import ChangeToken, CreateToken
-from domain.application import ImportApplication, RemoveApplication
+from domain.application import (
+    ChangeApplication,
+    DisableApplication,
+    EnableApplication,
+    ImportApplication,
+    RemoveApplication,
+)
 from domain.command import Command
 from domain.company import (
     AssignApplication,
@@ -77,6 +83,9 @@ PREPARE: dict[type[Command], Prepare] = {
     AssignApplication: companies.prepare_assign,
     UnassignApplication: companies.prepare_unassign,
     ImportApplication: applications.prepare_import,
+    ChangeApplication: applications.prepare_change,
+    EnableApplication: applications.prepare_change,
+    DisableApplication: applications.prepare_change,
     RemoveApplication: applications.prepare_remove,
     CreateRunTemplate: run_templates.prepare_create,
     ChangeRunTemplate: run_templates.prepare_change,

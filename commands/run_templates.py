@@ -40,7 +40,7 @@ async def prepare_create(desk: Desk, command: CreateRunTemplate) -> Prepared:
             filled(command, run_template_id=await fresh_id(desk, command), uuid=desk.new_uuid()),
             now=desk.now,
             zone=company["time_zone"],
-            dormant=not company["enabled"],
+            dormant=not (company["enabled"] and application["enabled"]),
         ),
         fresh=True,
         consequences=() if known is not None else (assign,),
@@ -59,9 +59,13 @@ async def prepare_change(desk: Desk, command: RunTemplateCommand) -> Prepared:
         return Prepared(command=msgspec.structs.replace(command, now=desk.now, zone="UTC"))
     company_id: int = row["company_id"]
     held = Append(stream=COMPANY.stream(company_id), company_id=company_id, expected=row["company_version"])
-    zone, dormant = row["time_zone"], not row["company_enabled"]
-    if isinstance(command, RescheduleRunTemplate) and command.zone:
-        zone, dormant = command.zone, command.dormant  # what its company is just being given
+    zone, enabled, application_enabled = row["time_zone"], row["company_enabled"], row["application_enabled"]
+    if isinstance(command, RescheduleRunTemplate):
+        if command.zone:
+            zone, enabled = command.zone, not command.dormant  # what its company is just being given
+        if command.application_enabled is not None:
+            application_enabled = command.application_enabled
+    dormant = not (enabled and application_enabled)
     warnings: tuple[Conflict, ...] = ()
     if isinstance(command, ChangeRunTemplate) and (given := _values_given(command)):
         await _check_environment(desk, row["application_id"], command.run_template_id, given)

@@ -82,8 +82,8 @@ class RunTemplate(msgspec.Struct, frozen=True, kw_only=True):
 class RunTemplateCommand(Command, frozen=True, kw_only=True):
     """Base of the commands of a run template.
 
-    The executor gives ``now``, ``zone``, the company's time zone, and whether the company is ``dormant``: then nothing
-    of it is due.
+    The executor gives ``now``, ``zone``, the company's time zone, and whether the template is ``dormant`` because its
+    company or its application is disabled: then it is not due.
     """
 
     category: ClassVar[str] = "run_template"
@@ -186,10 +186,12 @@ class DeactivateRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
 class RescheduleRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
     """Work out anew when a template is due, because the time zone of its company changed.
 
-    ``all`` concerns also those with a time zone of their own: the company was suspended or came back.
+    ``all`` concerns also those with a time zone of their own: the company, or the application, was disabled or came
+    back. ``application_enabled`` is whether the application is, when that is what is being changed.
     """
 
     all: bool = False
+    application_enabled: bool | None = None
 
 
 class RemoveRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):

@@ -72,5 +72,10 @@ BEGIN
      ORDER BY l.id -- appends that meet take their rows in the same order
     ON CONFLICT (run_template_id) DO UPDATE
        SET next_due = excluded.next_due, last_due = coalesce(excluded.last_due, t.last_due);
+
+    IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b WHERE b.type = 'RunTemplateRemoved') THEN
+        DELETE FROM due t USING unnest(batch) b
+         WHERE b.type = 'RunTemplateRemoved' AND t.run_template_id = (b.data->>'run_template_id')::integer;
+    END IF;
 END
 $$;

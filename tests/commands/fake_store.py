@@ -157,12 +157,16 @@ class FakeFacts:
         environment = None if template is None else msgspec.json.encode(template.environment)
         return state and {"definition": msgspec.json.encode(state.definition), "environment": environment}
 
-    def _run_templates_scheduled(self, company_id: int) -> list[int]:
+    def _run_templates_scheduled(self, company_id: int | None, application_id: int | None) -> list[int]:
         found = self.store.states("run_template").items()
         return [
             one
             for one, (state, _) in found
-            if state.company_id == company_id and not state.removed and state.active and state.interval != "n"
+            if company_id in (None, state.company_id)
+            and application_id in (None, state.application_id)
+            and not state.removed
+            and state.active
+            and state.interval != "n"
         ]
 
     def _company_of_code(self, code: str, company_id: int) -> Mapping[str, Any] | None:
@@ -181,7 +185,8 @@ class FakeFacts:
         state, version = self.store.states("application").get(application_id, (None, 0))
         if state is None:
             return None
-        return {"id": application_id, "removed": state.removed, "stream_version": version}
+        fields = {"id": application_id, "enabled": state.enabled, "removed": state.removed}
+        return {**fields, "stream_version": version}
 
     def _application_of_uuid(self, uuid: str) -> Mapping[str, Any] | None:
         for application_id, (state, _) in self.store.states("application").items():

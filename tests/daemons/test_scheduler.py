@@ -7,11 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from commands.actor import SYSTEM
+from commands.shell import Shell
 from daemons.due import due_template
 from daemons.expiry import end_expired_tasks
 from daemons.scheduler import schedule_due, schedule_page
+from domain.application import DisableApplication, EnableApplication
+from domain.command import Command
+from domain.company import ChangeCompany, RemoveCompany, RestoreCompany, SuspendCompany
+from domain.run_template import ChangeRunTemplate
 from projections.queries import query
-from tests.testbed.engine import Lab, engine
+from tests.testbed.engine import COMPANY, Lab, engine
 from tests.testbed.postgres import Database
 from tests.testbed.stores import open_store, wait_until
 
@@ -193,3 +199,53 @@ async def test_inactive_and_removed_templates_are_never_due(database: Database) 
         await lab.template(interval="n", next_due=None)
         assert await schedule_due(lab.store, DUE + timedelta(days=1000)) == 0
         assert await lab.store.pool.fetchval(query("run_template.next_due")) is None
+
+
+@pytest.mark.parametrize(
+    ("stop", "go_on"),
+    [
+        (SuspendCompany(company_id=COMPANY), RestoreCompany(company_id=COMPANY)),
+        (ChangeCompany(company_id=COMPANY, enabled=False), ChangeCompany(company_id=COMPANY, enabled=True)),
+        (DisableApplication(application_id=1), EnableApplication(application_id=1)),
+    ],
+    ids=["company suspended", "company disabled", "application disabled"],
+)
+async def test_nothing_is_due_of_what_is_disabled_and_everything_from_then_on_when_it_is_enabled(
+    database: Database, stop: Command, go_on: Command
+) -> None:
+    async with engine(database) as lab:
+        shell = Shell(lab.store)
+        template = await lab.template(interval="h", next_due=DUE)
+        await shell.execute(stop, SYSTEM)
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) is None, "the scheduler sleeps"
+        await shell.execute(ChangeRunTemplate(run_template_id=template, interval="d"), SYSTEM)
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) is None, "also after a change"
+        assert await schedule_due(lab.store, datetime.now(UTC) + timedelta(days=9)) == 0
+        await shell.execute(go_on, SYSTEM)
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) > datetime.now(UTC)
+        assert await jobs_of(lab, template) == []
+
+
+async def test_a_template_is_due_only_when_neither_its_company_nor_its_application_is_disabled(
+    database: Database,
+) -> None:
+    async with engine(database) as lab:
+        shell = Shell(lab.store)
+        await lab.template(interval="h", next_due=DUE)
+        for command in (DisableApplication(application_id=1), SuspendCompany(company_id=COMPANY)):
+            await shell.execute(command, SYSTEM)
+        await shell.execute(RestoreCompany(company_id=COMPANY), SYSTEM)
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) is None
+        await shell.execute(SuspendCompany(company_id=COMPANY), SYSTEM)
+        await shell.execute(EnableApplication(application_id=1), SYSTEM)
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) is None
+        await shell.execute(RestoreCompany(company_id=COMPANY), SYSTEM)
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) is not None
+
+
+async def test_nothing_of_a_company_that_was_removed_stays_due(database: Database) -> None:
+    async with engine(database) as lab:
+        await lab.template(interval="h", next_due=DUE)
+        await Shell(lab.store).execute(RemoveCompany(company_id=COMPANY, cascade=True), SYSTEM)
+        assert await lab.store.pool.fetchval("SELECT count(*) FROM due") == 0
+        assert await schedule_due(lab.store, DUE) == 0

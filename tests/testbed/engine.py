@@ -95,13 +95,13 @@ class Lab:
         changed = RunTemplateChanged(run_template_id=template, company_id=COMPANY, **fields)
         await self.store.append(Append(stream=f"run_template-{template}", company_id=COMPANY, events=[changed]))
 
-    async def schedule(self, template: int, **fields: Any) -> int:
+    async def schedule(self, template: int, company: int = COMPANY, **fields: Any) -> int:
         """Queue an ad-hoc job of a template; return its id."""
         job = await self.next_id("job_id")
         now = datetime.now(UTC)
         scheduled = JobScheduled(
             job_id=job,
-            company_id=COMPANY,
+            company_id=company,
             run_template_id=template,
             uuid=str(uuid.uuid4()),
             application_id=await self.store.pool.fetchval("SELECT app_id FROM run_template WHERE id = $1", template),
@@ -109,7 +109,7 @@ class Lab:
             scheduled_at=now,
             **{"not_before": now, **fields},
         )
-        await self.store.append(Append(stream=f"job-{job}", company_id=COMPANY, events=[scheduled], expected=NO_STREAM))
+        await self.store.append(Append(stream=f"job-{job}", company_id=company, events=[scheduled], expected=NO_STREAM))
         return job
 
     async def run(self, template: int, **fields: Any) -> dict[str, Any]:
@@ -152,7 +152,6 @@ class Lab:
 async def engine(database: Database, *kinds: str) -> AsyncIterator[Lab]:
     """Run daemons of these kinds on a database with one company; stop them in the end."""
     await asyncio.to_thread(prepare, database.owner_url)
-    daemons = {kind: Daemon(kind) for kind in kinds}
     async with open_store(database, inline=True) as store:
         created = CompanyCreated(
             company_id=COMPANY, uuid=str(uuid.uuid4()), name="Acme Corp", code="acme", time_zone="Europe/Prague"
@@ -160,11 +159,19 @@ async def engine(database: Database, *kinds: str) -> AsyncIterator[Lab]:
         await store.append(
             Append(stream=f"company-{COMPANY}", company_id=COMPANY, events=[created], expected=NO_STREAM)
         )
-        async with asyncio.TaskGroup() as group:
-            for kind, daemon in daemons.items():
-                group.create_task(serve(daemon, settings_of(database), WORK[kind], inline_folds()), name=kind)
-            try:
-                yield Lab(store, daemons)
-            finally:
-                for daemon in daemons.values():
-                    daemon.stopping.set()
+    async with daemons_on(database, *kinds) as lab:
+        yield lab
+
+
+@asynccontextmanager
+async def daemons_on(database: Database, *kinds: str) -> AsyncIterator[Lab]:
+    """Run daemons of these kinds on a database as it is; stop them in the end."""
+    daemons = {kind: Daemon(kind) for kind in kinds}
+    async with open_store(database, inline=True) as store, asyncio.TaskGroup() as group:
+        for kind, daemon in daemons.items():
+            group.create_task(serve(daemon, settings_of(database), WORK[kind], inline_folds()), name=kind)
+        try:
+            yield Lab(store, daemons)
+        finally:
+            for daemon in daemons.values():
+                daemon.stopping.set()

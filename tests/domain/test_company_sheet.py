@@ -40,7 +40,7 @@ def test_columns_are_parted_as_the_first_line_parts_them(separator: str) -> None
 def test_every_problem_of_every_line_is_told_with_its_place() -> None:
     text = (
         f"{HEAD}\n"
-        ",x,1,nobody,Europe/Prgue,Probe,never,Bank,t,,\n"
+        ",x,1,nobody,Europe/Prgue,Probe,whenever,Bank,t,,\n"
         '"Two\nlines",-bad-,1,,,,,,,,\n'
         "Acme,acme,,,,,d,,token,,\n"
         "Short,short\n"
@@ -49,7 +49,7 @@ def test_every_problem_of_every_line_is_told_with_its_place() -> None:
         "Again,GOOD,,,,Probe,d,,,,\n"
     )
     assert told(text) == [
-        (2, "name"), (2, "email"), (2, "time_zone"), (2, "interval"), (3, "name"), (3, "code"),
+        (2, "name"), (2, "time_zone"), (2, "email"), (2, "interval"), (3, "name"), (3, "code"),
         (5, "interval"), (5, "credential.BANK_TOKEN"), (6, None), (7, "cron"), (9, "code"),
     ]  # fmt: skip
 

@@ -62,13 +62,20 @@ COMMANDS = {
     "company-app:assign": Entry("company_app.assign_application", "Give a company an application."),
     "company-app:list": Entry("company_app.list_assignments", "List the applications of companies."),
     "company-app:unassign": Entry("company_app.unassign_application", "Take an application from a company."),
+    "company:archive": Entry(
+        "company_states.archive_company", "Suspend a company and take it out of the lists; nothing is lost."
+    ),
     "company:create": Entry("company_changes.create_company", "Create a company."),
     "company:get": Entry("company.get_company", "Show a company."),
     "company:import": Entry("company_import.import_companies", "Set up many companies from a CSV file."),
     "company:list": Entry("company.list_companies", "List the companies."),
     "company:pause": Entry("pauses.pause_company", "Let no job of a company start any more."),
     "company:remove": Entry("company_changes.remove_company", "Remove a company."),
+    "company:restore": Entry(
+        "company_states.restore_company", "End the suspension of a company and bring it back from the archive."
+    ),
     "company:resume": Entry("pauses.resume_company", "Let jobs of a company start again."),
+    "company:suspend": Entry("company_states.suspend_company", "Let nothing of a company be due until it is restored."),
     "company:update": Entry("company_changes.update_company", "Change a company."),
     "credential-prototype:create": Entry(
         "credential_prototype_changes.create_prototype", "Create a credential prototype without fields."

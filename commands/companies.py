@@ -5,6 +5,7 @@ from __future__ import annotations
 from commands.facts import present
 from commands.preparing import TEMPLATE_OWNER, Desk, Prepared, filled, fresh_id, guard
 from domain.aggregates import APPLICATION
+from domain.command import Command
 from domain.company import (
     AssignApplication,
     ChangeCompany,
@@ -16,10 +17,13 @@ from domain.company import (
     code_from_name,
     warnings,
 )
+from domain.credential import RemoveCredential
+from domain.credential_type import RemoveCredentialType
 from domain.errors import StateError, TakenError
 from domain.event import UNSET, Unset
 from domain.membership import GrantMembership
 from domain.run_template import RemoveRunTemplate, RescheduleRunTemplate
+from eventstore.vault import vault_owner
 
 
 async def prepare_create(desk: Desk, command: CreateCompany) -> Prepared:
@@ -88,17 +92,29 @@ async def prepare_unassign(desk: Desk, command: UnassignApplication) -> Prepared
 
 
 async def prepare_remove(desk: Desk, command: RemoveCompany) -> Prepared:
-    """Let the run templates of a company go with it, or refuse while there are any."""
-    templates = await desk.facts.ids("run_templates", command.company_id, None)
-    if templates and not command.cascade:
+    """Let run templates and credentials of a company go with it, and its keys; or refuse while there are any."""
+    number = command.company_id
+    templates = await desk.facts.ids("run_templates", number, None)
+    credentials = await desk.facts.ids("credentials_of_company", number)
+    types = await desk.facts.ids("types_of_company", number)
+    if (templates or credentials or types) and not command.cascade:
+        there = {"run templates": templates, "credentials": credentials, "credential types": types}
+        counted = ", ".join(f"{len(ids)} {what}" for what, ids in there.items() if ids)
         raise StateError(
-            f"Company {command.company_id} has {len(templates)} run templates. Remove them first, or remove the "
-            "company with all that depends on it.",
+            f"Company {number} has {counted}. Remove them first, or remove the company with all that depends on it.",
             field="company_id",
             code="company_in_use",
         )
-    gone = tuple(RemoveRunTemplate(run_template_id=one) for one in templates)
-    return Prepared(command=command, consequences=gone, last=True, again_when_taken=(TEMPLATE_OWNER,))
+    gone: list[Command] = [RemoveRunTemplate(run_template_id=one) for one in templates]
+    gone += [RemoveCredential(credential_id=one, leaving=True) for one in credentials]
+    gone += [RemoveCredentialType(credential_type_id=one, leaving=True) for one in types]
+    return Prepared(
+        command=command,
+        consequences=tuple(gone),
+        last=True,
+        again_when_taken=(TEMPLATE_OWNER,),
+        destroyed=(vault_owner(number), f"environment:{number}"),
+    )
 
 
 def _founder(desk: Desk, company_id: int) -> tuple[GrantMembership, ...]:

@@ -73,7 +73,7 @@ async def prepare_change_type(desk: Desk, command: ChangeCredentialType) -> Prep
 async def prepare_remove_type(desk: Desk, command: RemoveCredentialType) -> Prepared:
     """Refuse to remove a type that credentials are of."""
     credentials = await desk.facts.ids("credentials_of_type", command.credential_type_id)
-    if credentials:
+    if credentials and not command.leaving:
         raise StateError(
             f"{len(credentials)} credentials are of credential type {command.credential_type_id}: "
             f"{_listed(credentials)}. Remove them first.",
@@ -128,6 +128,8 @@ async def prepare_change(desk: Desk, command: ChangeCredential) -> Prepared:
 
 async def prepare_remove(desk: Desk, command: RemoveCredential) -> Prepared:
     """Take a credential from the run templates that use it, or refuse while there are any."""
+    if command.leaving:
+        return Prepared(command=command)
     templates = await desk.facts.ids("templates_of_credential", command.credential_id)
     if templates and not command.cascade:
         raise StateError(

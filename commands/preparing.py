@@ -66,6 +66,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         Whether the events of its consequences come before its own in the log: what depends on a thing goes before it.
     again_when_taken : tuple[str, ...]
         Unique constraints whose violation means that somebody did the same meanwhile: it is prepared anew.
+    destroyed : tuple[str, ...]
+        Owners whose keys are destroyed once it is written: nothing that they encrypt can be read any more.
     """
 
     command: Command
@@ -75,6 +77,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Any, ...] = ()
     last: bool = False
     again_when_taken: tuple[str, ...] = ()
+    destroyed: tuple[str, ...] = ()
 
 
 TEMPLATE_OWNER = "run_template_owner"

@@ -131,6 +131,14 @@ SELECT y.id, y.company_id, y.name, y.prototype_id, p.code AS prototype, p.docume
 -- Ids of the credentials of a type. $1: type.
 SELECT c.id FROM credential c WHERE c.credential_type_id = $1::integer AND c.removed_at IS NULL ORDER BY c.id
 
+-- name: credentials_of_company
+-- Ids of the credentials of a company. $1: company.
+SELECT c.id FROM credential c WHERE c.company_id = $1::integer AND c.removed_at IS NULL ORDER BY c.id
+
+-- name: types_of_company
+-- Ids of the credential types of a company. $1: company.
+SELECT y.id FROM credential_type y WHERE y.company_id = $1::integer AND y.removed_at IS NULL ORDER BY y.id
+
 -- name: credential
 -- One credential with its type and the fields of its prototype, also one that was removed. $1: id.
 SELECT c.id, c.company_id, c.name, c.credential_type_id, p.code AS prototype, p.document->'definition' AS definition,

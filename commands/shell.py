@@ -178,6 +178,8 @@ class Shell:
                 if replayed is not None:
                     return replayed
                 continue
+            for owner in {owner for step in steps if step.events for owner in step.prepared.destroyed}:
+                await self.store.keyring.destroy(owner)
             return [_outcome(step, appended) for step in steps[: len(commands)]]
         names = ", ".join(type(command).__name__ for command in commands)
         raise BusyError(

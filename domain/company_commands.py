@@ -108,6 +108,10 @@ class UnassignApplication(CompanyCommand, frozen=True, kw_only=True):
 
 
 class RemoveCompany(CompanyCommand, frozen=True, kw_only=True):
-    """Let a company go. With ``cascade`` its run templates go with it; without, it is refused while there are any."""
+    """Let a company go.
+
+    With ``cascade`` its run templates, its credentials and their types go with it; without, it is refused while there
+    are any. The keys of its credentials and of its environment are destroyed.
+    """
 
     cascade: bool = False

@@ -131,9 +131,13 @@ class RecordCredentialCheck(CredentialCommand, frozen=True, kw_only=True):
 
 
 class RemoveCredential(CredentialCommand, frozen=True, kw_only=True):
-    """Take a credential away, with ``cascade`` from the run templates that use it, too; without, there must be none."""
+    """Take a credential away, with ``cascade`` from the run templates that use it, too; without, there must be none.
+
+    ``leaving``: its company leaves, and the run templates with it.
+    """
 
     cascade: bool = False
+    leaving: bool = False
 
 
 def decide(state: Credential | None, command: CredentialCommand) -> list[CredentialEvent]:

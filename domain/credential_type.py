@@ -92,7 +92,9 @@ class ReencryptCredentialType(CredentialTypeCommand, frozen=True, kw_only=True):
 
 
 class RemoveCredentialType(CredentialTypeCommand, frozen=True, kw_only=True):
-    """Take a type away; it is refused while credentials are of it."""
+    """Take a type away; it is refused while credentials are of it, unless its company is ``leaving`` with them."""
+
+    leaving: bool = False
 
 
 def decide(state: CredentialType | None, command: CredentialTypeCommand) -> list[CredentialTypeEvent]:

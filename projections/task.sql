@@ -97,6 +97,8 @@ BEGIN
                    AND b.data->>'task_id' IS NOT NULL
                  GROUP BY 1) g
             OFFSET 0) k
+         -- A job may end after its task was removed from the history: it brings none back.
+         WHERE k.o IS NOT NULL OR EXISTS (SELECT FROM task t WHERE t.id = k.id)
          ORDER BY k.id -- appends that meet take their rows in the same order
         ON CONFLICT (id) DO UPDATE
            SET window_start = coalesce(t.window_start, excluded.window_start),

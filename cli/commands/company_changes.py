@@ -10,6 +10,8 @@ import msgspec
 from cli.acting import Acting, acting, warn
 from cli.command import KEY_OPTION, Options, boolean, command, flag, one_id, option, required_id
 from cli.commands.company import add_environment, zone
+from cli.commands.company_states import dependents, told
+from cli.failure import MissingError
 from cli.output import Output
 from cli.values import ID, PAIR, Count, OrEmpty
 from domain.company import KEPT, ChangeCompany, CreateCompany, RemoveCompany
@@ -106,14 +108,26 @@ async def update_company(output: Output, options: Options) -> None:
         await tell(act, number, {"updated": False, "company_id": number, "message": text}, text, output)
 
 
-@command(*one_id("company"), flag("cascade", help="Its run templates go with it."), KEY_OPTION)
+@command(
+    *one_id("company"),
+    flag("cascade", help="Its run templates and credentials go with it."),
+    flag("dry-run", help="Tell what would go with it; remove nothing."),
+    KEY_OPTION,
+)
 async def remove_company(output: Output, options: Options) -> None:
     """Remove a company.
 
-    What happened in it stays in the log.
+    What happened in it stays in the log; the keys of its credentials are destroyed.
     """
     number = required_id(options, "company")
     async with acting() as act:
+        if options.dry_run:
+            if await act.reader.row("company.find", number, None, None, None) is None:
+                raise MissingError("There is no such company. `multiflexi-cli company:list` shows those there are.")
+            there = await dependents(act, number)
+            text = f"Company {number} is still there. With it would go: {told(there)}."
+            output.answer({"company_id": number, "removed": False, "dependents": there}, text)
+            return
         await act.execute(RemoveCompany(company_id=number, cascade=options.cascade), options.idempotency_key)
     output.answer({"company_id": number, "removed": True}, f"Company {number} was removed.")
 

@@ -32,3 +32,26 @@ SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic
 -- name: environment
 -- The variables that each of some companies gives its jobs, sealed. $1: ids.
 SELECT c.id, c.document->'environment' AS environment FROM company c WHERE c.id = ANY ($1::integer[])
+
+-- name: dependents
+-- How much depends on a company: nothing is lost by suspending it, all goes when it is removed. $1: id.
+SELECT (SELECT count(*) FROM run_template t WHERE t.company_id = c.id AND t.removed_at IS NULL AND t.active AND t.interv <> 'n') AS scheduled,
+       (SELECT count(*) FROM run_template t WHERE t.company_id = c.id AND t.removed_at IS NULL) AS templates,
+       (SELECT count(*) FROM credential r WHERE r.company_id = c.id AND r.removed_at IS NULL) AS credentials,
+       (SELECT count(*) FROM job_queue q WHERE q.company_id = c.id AND q.state = 'queued') AS waiting,
+       (SELECT count(*) FROM job_queue q WHERE q.company_id = c.id AND q.state = 'running') AS running,
+       (SELECT count(*) FROM membership m WHERE m.company_id = c.id AND m.revoked_at IS NULL) AS members
+  FROM company c WHERE c.id = $1::integer AND c.removed_at IS NULL
+
+-- name: applications
+-- Which company has which application. $1: company or NULL, $2: application or NULL, $3: at most, $4: skip, $5: the last first.
+SELECT x.company_id, c.slug AS company_slug, c.name AS company_name, x.app_id, a.uuid AS app_uuid, a.name AS app_name, a.version,
+       a.enabled, x.created_at AS "DatCreate",
+       (SELECT count(*) FROM run_template t WHERE t.company_id = x.company_id AND t.app_id = x.app_id AND t.removed_at IS NULL)
+           AS runtemplates
+  FROM company_app x
+  JOIN company c ON c.id = x.company_id AND c.removed_at IS NULL
+  JOIN application a ON a.id = x.app_id AND a.removed_at IS NULL
+ WHERE ($1::integer IS NULL OR x.company_id = $1) AND ($2::integer IS NULL OR x.app_id = $2)
+ ORDER BY CASE WHEN $5::boolean THEN -x.company_id ELSE x.company_id END, CASE WHEN $5 THEN -x.app_id ELSE x.app_id END
+ LIMIT $3::bigint OFFSET coalesce($4::bigint, 0)

@@ -24,12 +24,22 @@ class Recorded(NamedTuple):
     meta: Meta
 
 
+class FakeKeyring:
+    """Notes whose keys were destroyed."""
+
+    def __init__(self) -> None:
+        self.destroyed: list[str] = []
+
+    async def destroy(self, owner: str) -> bool:
+        self.destroyed.append(owner)
+        return True
+
+
 class FakeStore:
     """Holds streams in a dictionary. ``before_append`` is called before each append, to let others be faster."""
 
-    keyring: Any = None
-
     def __init__(self) -> None:
+        self.keyring: Any = FakeKeyring()
         self.log: list[Recorded] = []
         self.keys: dict[str, Answer] = {}
         self.appends: list[list[Append]] = []
@@ -143,6 +153,12 @@ class FakeFacts:
             return None
         fields = {"id": company_id, "time_zone": state.time_zone, "enabled": state.enabled, "removed": state.removed}
         return {**fields, "stream_version": version}
+
+    def _credentials_of_company(self, _company_id: int) -> list[int]:
+        return []
+
+    def _types_of_company(self, _company_id: int) -> list[int]:
+        return []
 
     def _credential_values(self, _run_template_id: int) -> None:
         return None

@@ -14,6 +14,7 @@ import pytest
 
 from commands import applications, jobs
 from commands.actor import SYSTEM, Actor
+from commands.credential_prototypes import import_prototype
 from commands.demo import ensure_demo
 from commands.errors import KeyReusedError
 from commands.shell import Shell
@@ -30,15 +31,18 @@ from domain.company import (
     SuspendCompany,
     UnassignApplication,
 )
+from domain.credential import CreateCredential
+from domain.credential_type import CreateCredentialType
 from domain.errors import DomainError, NotFoundError, StateError, TakenError
 from domain.field_values import FieldsError
 from domain.job import CancelJob, FinishJob, ScheduleJob, StartJob
-from domain.run_template import ChangeRunTemplate, CreateRunTemplate, RemoveRunTemplate
+from domain.run_template import AssignCredential, ChangeRunTemplate, CreateRunTemplate, RemoveRunTemplate
 from eventstore.errors import DatabaseUnavailableError
 from eventstore.log import Cursor
 from eventstore.store import EventStore
 from projections.errors import ProjectionLagError, UnknownProjectionError
 from tests.domain.reference import files, needs_reference
+from tests.testbed.credentials import prototype_text
 from tests.testbed.postgres import Database, Server
 from tests.testbed.stores import open_store
 
@@ -191,6 +195,44 @@ async def test_a_company_goes_with_its_templates_and_the_jobs_that_wait(store: E
     assert await due_of(store, template) is None
     assert await store.pool.fetchval("SELECT count(*) FROM job_queue WHERE job_id = $1", waiting) == 0
     assert (await shell.execute(CreateCompany(name="Acme"), SYSTEM)).id != company_id  # its code is free again
+
+
+async def test_a_company_goes_with_its_credentials_and_their_keys(store: EventStore, shell: Shell) -> None:
+    company_id = (await shell.execute(CreateCompany(name="Acme", environment={"SHOP": "s3cret"}), SYSTEM)).id
+    other_id = (await shell.execute(CreateCompany(name="Other"), SYSTEM)).id
+    prototype = await import_prototype(shell, prototype_text(), SYSTEM)
+    for owner in (company_id, other_id):
+        of_type = CreateCredentialType(company_id=owner, credential_prototype_id=prototype.id, name="Bank")
+        type_id = (await shell.execute(of_type, SYSTEM)).id
+        wish = CreateCredential(credential_type_id=type_id, name="Bank", values={"BANK_TOKEN": "tok"})
+        credential_id = (await shell.execute(wish, SYSTEM)).id
+        template = await a_template(shell, owner)
+        await shell.execute(AssignCredential(run_template_id=template, credential_id=credential_id), SYSTEM)
+    with pytest.raises(StateError, match="has 1 run templates, 1 credentials, 1 credential types"):
+        await shell.execute(RemoveCompany(company_id=company_id), SYSTEM)
+    await shell.execute(RemoveCompany(company_id=company_id, cascade=True), SYSTEM)
+    for table in ("credential", "credential_type", "run_template"):
+        there = f"SELECT array_agg(company_id) FROM {table} WHERE removed_at IS NULL"
+        assert await store.pool.fetchval(there) == [other_id], table
+    assert await store.pool.fetchval("SELECT array_agg(company_id) FROM run_template_credential") == [other_id]
+    owners = {row["owner"] for row in await store.pool.fetch("SELECT owner FROM data_keys")}
+    assert owners.isdisjoint({f"credentials:{company_id}", f"environment:{company_id}"})
+    assert f"credentials:{other_id}" in owners
+
+
+async def test_of_two_users_who_make_the_same_company_at_once_one_wins_and_the_other_is_told(
+    database: Database, store: EventStore
+) -> None:
+    wish = CreateCompany(name="Acme", code="acme")
+    async with open_store(database, role="app", inline=True) as second:
+        answers = await asyncio.gather(
+            *(Shell(one).execute(wish, SYSTEM) for one in (store, second) for _ in range(4)), return_exceptions=True
+        )
+    told = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert len(answers) - len(told) == 1
+    assert all(isinstance(error, TakenError) and error.field == "code" for error in told)
+    assert {str(error) for error in told} == {"The code “acme” is in use by another company. Choose another."}
+    assert await store.pool.fetchval("SELECT count(*) FROM company") == 1
 
 
 async def test_a_company_that_is_removed_while_templates_are_made_leaves_none_behind(

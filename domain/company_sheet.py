@@ -240,7 +240,7 @@ def _line(number: int, given: Mapping[str, str]) -> tuple[Line | None, list[Prob
     values, environment, of_company = ({c[len(p) :]: v for c, v in given.items() if c.startswith(p)} for p in PREFIXES)
     fields = _fields(number, given, COMPANY, wrong)
     fields.setdefault("code", code_from_name(given.get("name", "")))
-    wish, refused = _tried(CreateCompany(**{"name": "", **fields}, environment=of_company, company_id=1, uuid=_UUID))
+    wish, refused = tried(CreateCompany(**{"name": "", **fields}, environment=of_company, company_id=1, uuid=_UUID))
     wrong += [Problem(number, _where(field, COMPANY, "company_env"), message) for field, message in refused]
     if not fields["code"] and "name" in given:
         wrong.append(Problem(number, "code", "No code can be made from the name. Give one."))
@@ -251,7 +251,7 @@ def _line(number: int, given: Mapping[str, str]) -> tuple[Line | None, list[Prob
             asked.setdefault("interval", "c")
         template = CreateRunTemplate(**asked, environment=environment, company_id=1, application_id=1)
         known = msgspec.structs.replace(template, name=template.name or "-", run_template_id=1, uuid=_UUID, now=_NOON)
-        _, refused = _tried(msgspec.structs.replace(known, zone=wish.time_zone if wish else "UTC"))
+        _, refused = tried(msgspec.structs.replace(known, zone=wish.time_zone if wish else "UTC"))
         wrong += [Problem(number, _where(field, TEMPLATE, "env"), message) for field, message in refused]
         if not refused:
             stored = {name: CHECKS[name](getattr(known, name)) for name in TEMPLATE.values()}
@@ -284,7 +284,7 @@ def _fields(number: int, given: Mapping[str, str], table: Mapping[str, str], wro
     return fields
 
 
-def _tried(wish: Wish) -> tuple[Wish | None, list[tuple[str | None, str]]]:
+def tried(wish: Wish) -> tuple[Wish | None, list[tuple[str | None, str]]]:
     """Return a command that the domain takes, and what it refuses of it: all of it, not only the first."""
     refused: list[tuple[str | None, str]] = []
     defaults = {

@@ -33,6 +33,12 @@ FIELDS: dict[str, str] = {
     "e-mail": N_("e-mail"),
     "email": N_("e-mail"),
     "login": N_("login"),
+    "registration number": N_("IČO"),
+    "vat number": N_("DIČ"),
+    "zabbix host": N_("host in Zabbix"),
+    "keep output": N_("days for which output is kept"),
+    "keep artifacts": N_("days for which files are kept"),
+    "keep history": N_("days for which the history is kept"),
 }
 """What messages call the fields."""
 
@@ -44,6 +50,12 @@ PATTERNS: tuple[str, ...] = (
     N_("The password is easily guessed. Add words that have nothing to do with each other."),
     N_("User {id} is the only one with the role {role} and cannot be {what}. Grant it to somebody else first."),
     N_("{wish} needs the permission {permission}, which {actor} does not have. Ask an administrator for it."),
+    N_(
+        "The code “{code}” has not the right form. Use 1 to 63 letters, digits, - and _, and letters or digits at both "
+        "ends."
+    ),
+    N_("The code “{code}” is in use by another company. Choose another."),
+    N_("This is no e-mail address. Expected name@domain."),
     N_("The {field} is missing. Give it."),
     N_("The {field} holds a control character. Use one line of text."),
     N_("The {field} has {count} characters; at most {most} are possible. Shorten it."),

@@ -55,3 +55,8 @@ SELECT x.company_id, c.slug AS company_slug, c.name AS company_name, x.app_id, a
  WHERE ($1::integer IS NULL OR x.company_id = $1) AND ($2::integer IS NULL OR x.app_id = $2)
  ORDER BY CASE WHEN $5::boolean THEN -x.company_id ELSE x.company_id END, CASE WHEN $5 THEN -x.app_id ELSE x.app_id END
  LIMIT $3::bigint OFFSET coalesce($4::bigint, 0)
+
+-- name: sealed
+-- What is stored encrypted of a company. $1: id.
+SELECT c.id, c.document->'email' AS email, c.document->'environment' AS environment, c.document->'suspend_reason' AS suspend_reason
+  FROM company c WHERE c.id = $1::integer AND c.removed_at IS NULL

@@ -15,7 +15,7 @@ PERMISSIONS = (
     ("/application", "application.view"),
     ("/credential-prototype", "application.view"),
     ("/credential", "credential.view"),
-    ("/company", "company.view"),
+    ("/compan", "company.view"),
     ("/audit", "audit.view"),
     ("/job", "job.view"),
     ("/task", "job.view"),

@@ -1,0 +1,138 @@
+"""``/multiflexi/companies`` and ``/multiflexi/company/ID``: the companies there are, a new one, one with all it has."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from commands.actor import Actor, require
+from commands.shell import Shell
+from domain.company import CreateCompany
+from domain.errors import DomainError, ForbiddenError
+from web import refusals
+from web.access import AnyRequest, acting_as
+from web.data import companies, company_form
+from web.data.companies import CompanyList, CompanyShown
+from web.errors import N_, BadRequestError, NotFoundError
+from web.rendering import page
+from web.site import Site
+from web.view import View, identifier
+
+LONGEST_KEY = 200
+
+
+@get("/companies")
+async def show_list(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+    """Show a page of companies."""
+    listed = await read_list(view, site)
+    may_create = (await acting_as(request)).may("company.create")
+    return page(site.renderer.render("companies.html", view, listed=listed, may_create=may_create))
+
+
+@get("/companies.json")
+async def show_list_json(view: NamedDependency[View], site: NamedDependency[Site]) -> CompanyList:
+    """Return a page of companies."""
+    return await read_list(view, site)
+
+
+@get("/companies/new")
+async def ask_for_new(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+    """Show the form of a new company."""
+    await creating(request)
+    return page(render_new(site, view, company_form.NEW, {}))
+
+
+@post("/companies/new")
+async def create(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]
+) -> Redirect | Response[str]:
+    """Set up a company, or show the form again with what is wrong beside the fields."""
+    actor = await creating(request)
+    form, translate = await sent(request), site.renderer.translate(view)
+    wish, errors = company_form.wish_of(form, {}, translate)
+    if not errors:
+        command = CreateCompany(**{"name": "", **{name: value for name, value in wish.items() if value}})
+        key = form.get("key", "")[:LONGEST_KEY] or None
+        try:
+            outcome = await Shell(site.database.store).execute(command, actor, key=key, source="web")
+        except ForbiddenError:
+            raise
+        except DomainError as error:
+            errors = {error.field or "": refusals.told(error, translate)}
+        else:
+            return Redirect(view.url(f"company/{outcome.id}"), status_code=303)
+    return page(render_new(site, view, form, errors), 422)
+
+
+@get("/company/{name:str}")
+async def show(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Response[str] | Response[CompanyShown]:
+    """Show a company; with ``.json`` after the id, return what is known of it."""
+    shown = await read(view, site, identifier_of(name.removesuffix(".json")))
+    if name.endswith(".json"):
+        return Response(shown)
+    actor, company = await acting_as(request), shown.company
+    return page(
+        site.renderer.render(
+            "company.html",
+            view,
+            shown=shown,
+            company=company,
+            clock=view.clock(company.time_zone),
+            may_change=actor.may("company.change", company.id),
+            may_remove=actor.may("company.remove", company.id),
+        )
+    )
+
+
+async def read_list(view: View, site: Site) -> CompanyList:
+    """Return a page of companies."""
+    async with site.database.reading(view.companies) as connection:
+        return await companies.load_list(connection, view)
+
+
+async def read(view: View, site: Site, company_id: int) -> CompanyShown:
+    """Return a company."""
+    async with site.database.reading(view.companies) as connection:
+        return await companies.load(connection, site.database.store.keyring, company_id)
+
+
+async def creating(request: AnyRequest) -> Actor:
+    """Return who acts, if they may set up companies."""
+    actor = await acting_as(request)
+    require(actor, "company.create", wish="set up companies")
+    return actor
+
+
+async def sent(request: AnyRequest) -> dict[str, str]:
+    """Return the form that was sent."""
+    return {name: str(value) for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+def render_new(site: Site, view: View, form: Mapping[str, str], errors: Mapping[str, str]) -> str:
+    """Return the page with the form of a new company."""
+    typed = {name: form.get(name, "") for name in company_form.FIELDS}
+    return site.renderer.render("company_new.html", view, typed=typed, errors=errors, key=str(uuid.uuid4()))
+
+
+def identifier_of(name: str) -> int:
+    """Return the id of a company in an address.
+
+    Raises
+    ------
+    NotFoundError
+        It cannot be one.
+    """
+    try:
+        return identifier(name, "company")
+    except BadRequestError:
+        raise NotFoundError(N_("There is no company {id}."), id=name[:40]) from None
+
+
+HANDLERS = (show_list, show_list_json, ask_for_new, create, show)

@@ -74,6 +74,14 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name for name, absent in wanted.items() if absent)
 
 
+class Ids(msgspec.Struct):
+    """Ids of what a line is about, as far as it is there."""
+
+    company: int | None
+    credential: int | None
+    run_template: int | None
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What an import will do, what is wrong with its sheet, and what looks wrong but is no reason to refuse it."""
 
@@ -155,8 +163,9 @@ class _Catalogue:
         key = (query, named.lower())
         if key not in self._found:
             row = await self._facts.row(query, named)
-            decoded = row and {**row, "definition": msgspec.json.decode(row["definition"])}
-            self._found[key] = decoded or None
+            self._found[key] = (
+                None if row is None else dict(row) | {"definition": msgspec.json.decode(row["definition"])}
+            )
         return self._found[key]
 
 
@@ -288,29 +297,30 @@ def _differing(wish: Any, document: Mapping[str, Any], names: tuple[str, ...]) -
 
 async def _set_up(shell: Shell, actor: Actor, client: Client, source: str) -> Done:
     made: list[str] = []
-    ids: dict[str, int | None] = {
-        "company_id": client.company_id,
-        "credential_id": client.credential_id,
-        "run_template_id": client.template_id,
-    }
-    line = client.line
-    about: dict[str, Any] = {"line": line.number, "code": str(line.company.code)}
+    ids = Ids(client.company_id, client.credential_id, client.template_id)
+    error = None
     try:
         await _make(shell, actor, client, source, made, ids)
-    except DomainError as error:
-        return Done(**about, made=tuple(made), **ids, error=error.message)
-    return Done(**about, made=tuple(made), **ids)
+    except DomainError as refused:
+        error = refused.message
+    return Done(
+        line=client.line.number,
+        code=str(client.line.company.code),
+        made=tuple(made),
+        company_id=ids.company,
+        credential_id=ids.credential,
+        run_template_id=ids.run_template,
+        error=error,
+    )
 
 
-async def _make(
-    shell: Shell, actor: Actor, client: Client, source: str, made: list[str], ids: dict[str, int | None]
-) -> None:
+async def _make(shell: Shell, actor: Actor, client: Client, source: str, made: list[str], ids: Ids) -> None:
     line = client.line
     if client.company_id is None:
-        ids["company_id"] = (await shell.execute(line.company, actor, source=source)).id
-        actor = _founder(actor, ids["company_id"])
+        ids.company = (await shell.execute(line.company, actor, source=source)).id
+        actor = _founder(actor, ids.company)
         made.append("company")
-    company_id = ids["company_id"] or 0
+    company_id = ids.company or 0
     if client.prototype_id is not None and client.credential_id is None:
         type_id = client.type_id
         if type_id is None:
@@ -320,21 +330,21 @@ async def _make(
             type_id = (await shell.execute(of_type, actor, source=source)).id
             made.append("credential_type")
         credential = CreateCredential(credential_type_id=type_id, name=line.credential or "", values=line.values)
-        ids["credential_id"] = (await shell.execute(credential, actor, source=source)).id
+        ids.credential = (await shell.execute(credential, actor, source=source)).id
         made.append("credential")
     if line.template is not None and client.template_id is None:
         template = msgspec.structs.replace(line.template, company_id=company_id)
         if client.finish:
             template = msgspec.structs.replace(template, interval="n", cron=None)
-        ids["run_template_id"] = (await shell.execute(template, actor, source=source)).id
+        ids.run_template = (await shell.execute(template, actor, source=source)).id
         made.append("run_template")
     if client.finish and line.template is not None:
         # Credential and schedule come together: a job that is due has what it needs.
-        template_id = ids["run_template_id"] or 0
+        template_id = ids.run_template or 0
         schedule = ChangeRunTemplate(
             run_template_id=template_id, interval=line.template.interval, cron=line.template.cron
         )
-        assign = AssignCredential(run_template_id=template_id, credential_id=ids["credential_id"] or 0)
+        assign = AssignCredential(run_template_id=template_id, credential_id=ids.credential or 0)
         both = [assign] if line.template.interval == "n" else [assign, schedule]
         await shell.execute_all(both, actor, source=source)
         made.append("assignment")

@@ -159,7 +159,7 @@ def read(text: str) -> Sheet:
     if len(text) > LARGEST:
         return Sheet((), (Problem(1, None, f"The sheet has more than {LARGEST} characters."),))
     rows = _rows(text.removeprefix("\ufeff"), problems)
-    _, header = next(rows, (1, []))
+    header = next((cells for _, cells in rows), list[str]())
     columns = _columns(header, problems)
     if problems:
         return Sheet((), tuple(problems))
@@ -239,14 +239,16 @@ def _line(number: int, given: Mapping[str, str]) -> tuple[Line | None, list[Prob
     wrong: list[Problem] = []
     values, environment, of_company = ({c[len(p) :]: v for c, v in given.items() if c.startswith(p)} for p in PREFIXES)
     fields = _fields(number, given, COMPANY, wrong)
-    fields.setdefault("code", code_from_name(given.get("name", "")))
-    wish, refused = tried(CreateCompany(**{"name": "", **fields}, environment=of_company, company_id=1, uuid=_UUID))
+    fields.setdefault("name", "")
+    fields.setdefault("code", code_from_name(fields["name"]))
+    wish, refused = tried(CreateCompany(**fields, environment=of_company, company_id=1, uuid=_UUID))
     wrong += [Problem(number, _where(field, COMPANY, "company_env"), message) for field, message in refused]
     if not fields["code"] and "name" in given:
         wrong.append(Problem(number, "code", "No code can be made from the name. Give one."))
     template = None
     if (application := given.get("application")) is not None:
-        asked = {"name": "", **_fields(number, given, TEMPLATE, wrong)}
+        asked = _fields(number, given, TEMPLATE, wrong)
+        asked.setdefault("name", "")
         if "cron" in given:
             asked.setdefault("interval", "c")
         template = CreateRunTemplate(**asked, environment=environment, company_id=1, application_id=1)

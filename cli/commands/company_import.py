@@ -63,6 +63,9 @@ def text_of(path: str, encoding: str) -> str:
     """
     try:
         data = sys.stdin.buffer.read(4 * LARGEST) if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
@@ -71,8 +74,6 @@ def text_of(path: str, encoding: str) -> str:
         ) from None
     except LookupError:
         raise click.UsageError(f"There is no encoding “{encoding[:40]}”. Try utf-8 or cp1250.") from None
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def refused(planned: Plan, file: str) -> RefusedError:

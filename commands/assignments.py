@@ -10,9 +10,9 @@ import msgspec
 from commands.facts import present
 from commands.preparing import Desk, Prepared, guard
 from domain.aggregates import CREDENTIAL
-from domain.company import environment_in
 from domain.credential_definition import fields as fields_of
 from domain.credential_environment import Assigned, Conflict, conflicts
+from domain.environment import environment_in
 from domain.errors import NotFoundError
 from domain.run_template import AssignCredential, UnassignCredential
 
@@ -68,12 +68,13 @@ async def around(desk: Desk, run_template_id: int) -> tuple[list[Assigned], dict
     if row is None:
         return [], {}
     listed: list[dict[str, Any]] = msgspec.json.decode(row["credentials"] or "[]")
-    sealed = msgspec.json.decode(row["company_environment"] or "null")
-    (company,) = await desk.keyring.reveal([(sealed, f"company-{row['company_id']}|environment")]) if sealed else [None]
-    tiers = {
-        "company": sorted(environment_in(company)),
-        "template": sorted(msgspec.json.decode(row["template_environment"] or "{}")),
-    }
+    company, template = await desk.keyring.reveal(
+        [
+            (msgspec.json.decode(row["company_environment"] or "null"), f"company-{row['company_id']}|environment"),
+            (msgspec.json.decode(row["template_environment"] or "null"), f"run_template-{row['id']}|environment"),
+        ]
+    )
+    tiers = {"company": sorted(environment_in(company)), "template": sorted(environment_in(template))}
     return [_assigned(one) for one in listed], tiers
 
 

@@ -15,6 +15,7 @@ from domain.aggregates import APPLICATION, COMPANY
 from domain.business_numbers import Warning  # noqa: A004 (a field's own word)
 from domain.company import AssignApplication
 from domain.credential_environment import Conflict
+from domain.environment import environment_in
 from domain.event import Unset
 from domain.job import CancelJob
 from domain.requirements import required
@@ -93,7 +94,9 @@ async def _check_environment(
     """
     row = await desk.facts.row("settings_of_application", application_id, run_template_id)
     document: dict[str, Any] = msgspec.json.decode(row["definition"]) if row else {}
-    stored: dict[str, str] = msgspec.json.decode(row["environment"] or "{}") if row else {}
+    sealed = msgspec.json.decode(row["environment"] or "null") if row else None
+    place = f"run_template-{run_template_id}|environment"
+    stored = environment_in((await desk.keyring.reveal([(sealed, place)]))[0]) if sealed else {}
     definition.check_values(document, given, [name for name in given if given[name] != stored.get(name)])
     # Credentials may give what the template does not; what an application requires of them is told with them.
     if run_template_id is not None or required(document):

@@ -156,7 +156,8 @@ class Shell:
     def _fingerprint(self, commands: Sequence[Command]) -> bytes:
         """Return the digest of commands; of those that hold secrets one that needs the master key to be tried out."""
         digest = fingerprint(commands)
-        return self.store.keyring.mac(digest) if any(command.secret for command in commands) else digest
+        secret = any(getattr(command, field) for command in commands for field in command.secret)
+        return self.store.keyring.mac(digest) if secret else digest
 
     async def _execute(
         self, commands: Sequence[Command], actor: Actor, meta: Meta, key: str | None, digest: bytes

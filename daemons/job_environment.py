@@ -31,6 +31,7 @@ NEUTRAL = "C.UTF-8"
 
 SETTINGS = (
     "definition",
+    "company_environment",
     "template_environment",
     "environment",
     "company_id",
@@ -156,7 +157,7 @@ def outline(job: Mapping[str, Any], system: Mapping[str, str], credentials: Open
     Parameters
     ----------
     job : Mapping[str, Any]
-        ``definition``, ``company_environment``, ``template_environment``, ``environment`` (each JSON text, decoded, or
+        ``definition``, ``company_environment``, ``template_environment``, ``environment`` (each JSON text in clear, or
         None), ``company_id``, ``run_template_id``, ``company_name``, ``company_slug``, ``zone``.
     system : Mapping[str, str]
         Values of the system file.
@@ -170,13 +171,16 @@ def outline(job: Mapping[str, Any], system: Mapping[str, str], credentials: Open
         value cannot be passed to a process.
     """
     definition = prepare(job["definition"])
-    shared = {**system, **decoded(job.get("company_environment"))}
+    chosen = {
+        **system,
+        **decoded(job.get("company_environment")),
+        **decoded(job.get("template_environment")),
+        **decoded(job.get("environment")),
+    }
     values = {
         **definition.defaults,
         **credentials.defaults,
-        **shared,
-        **decoded(job.get("template_environment")),
-        **decoded(job.get("environment")),
+        **chosen,
         **credentials.values,
     }
     own = {
@@ -192,8 +196,8 @@ def outline(job: Mapping[str, Any], system: Mapping[str, str], credentials: Open
     if "LANG" in values or "LC_ALL" in values:
         base.pop("LC_CTYPE", None)
     hidden = definition.hidden | credentials.hidden
-    if shared:
-        hidden |= {name for name in shared if SECRET.search(name)}
+    if chosen:
+        hidden |= {name for name in chosen if SECRET.search(name)}
     made = Outline(
         definition=definition,
         base=base,
@@ -209,11 +213,9 @@ def outline(job: Mapping[str, Any], system: Mapping[str, str], credentials: Open
     return msgspec.structs.replace(made, plain=filled(made, {**base, **values, **own}, values))
 
 
-def decoded(environment: str | Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return an environment that is given as JSON text, decoded, or not at all."""
-    if isinstance(environment, str):
-        return msgspec.json.decode(environment) or {}
-    return environment or {}
+def decoded(environment: str | None) -> dict[str, str]:
+    """Return an environment that is given as JSON text or not at all."""
+    return msgspec.json.decode(environment) or {} if environment else {}
 
 
 def filled(outlined: Outline, environment: dict[str, str], values: Mapping[str, str]) -> Plan:
@@ -283,10 +285,10 @@ class Planner:
     def plan(self, job: Mapping[str, Any], folder: str, token: str, credentials: Opened = NONE) -> Plan:
         """Work out what to start for a row of ``claim_jobs``; see :func:`outline` and :func:`plan`.
 
-        What was opened for this job, its credentials and the environment of its company, is not remembered.
+        What was opened for this job from its credentials is not remembered.
         """
         shared = self._system.values()
-        if credentials is not NONE or isinstance(job.get("company_environment"), dict):
+        if credentials is not NONE:
             return plan(outline(job, shared, credentials), job["job_id"], folder, token)
         if shared is not self._shared or len(self._outlines) >= REMEMBERED:
             self._outlines.clear()

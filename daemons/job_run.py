@@ -13,12 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from daemons import work_folder
 from daemons.artifacts import NO_FILES, Collected, collect
-from daemons.company_environment import opened
+from daemons.environments import opened
 from daemons.executors.interface import Ended, Executor, Launch, Run, StartError
 from daemons.executors.process_tree import start_time
 from daemons.job_credentials import NONE, CredentialError, Opened, credentials_of
@@ -148,7 +147,7 @@ class JobRun:
 
     async def _run_in(self, folder: str) -> Ended:
         try:
-            await self._open_company_environment()
+            self.job |= await opened(self._around.store.keyring, self.job, lambda: self.hold.fenced)
             credentials = await self._credentials()
             planned = self._plan = self._around.planner.plan(self.job, folder, self._token, credentials)
             self.job["definition"] = planned.definition.document
@@ -183,12 +182,6 @@ class JobRun:
         finally:
             if out_of_time is not None:
                 out_of_time.cancel()
-
-    async def _open_company_environment(self) -> None:
-        if (sealed := self.job["company_environment"]) and sealed != "{}":
-            self.job["company_environment"] = await opened(
-                self._around.store.keyring, self.company_id, msgspec.json.decode(sealed), lambda: self.hold.fenced
-            )
 
     async def _credentials(self) -> Opened:
         listed: str | None = self.job.get("credentials")

@@ -62,7 +62,8 @@ async def settle_appends(store: EventStore, job: Mapping[str, Any], finished: Jo
             )
         )
     if found.retry_at is not None:
-        appends.append(retry(queued, finished, found, await store.pool.fetchval(NEXT_JOB)))
+        environment = await environment_of(store, queued)
+        appends.append(retry(queued, finished, found, await store.pool.fetchval(NEXT_JOB), environment))
     return appends
 
 
@@ -97,10 +98,20 @@ def settlement_of(
     return settle(task, ended, retries)
 
 
-def retry(queued: asyncpg.Record, finished: JobFinished, found: Settlement, job_id: int) -> Append:
+async def environment_of(store: EventStore, queued: asyncpg.Record) -> str | None:
+    """Return the one-off values of a job as its event has them, in clear: the next attempt has them, too."""
+    sealed = msgspec.json.decode(queued["environment"] or "null")
+    if not sealed:
+        return None
+    (clear,) = await store.keyring.reveal([(sealed, f"job-{queued['job_id']}|environment")])
+    return clear if isinstance(clear, str) else None
+
+
+def retry(
+    queued: asyncpg.Record, finished: JobFinished, found: Settlement, job_id: int, environment: str | None = None
+) -> Append:
     """Return the append of the next attempt."""
     assert found.retry_at is not None
-    environment = queued["environment"]
     labels = queued["labels"]
     scheduled = JobScheduled(
         job_id=job_id,
@@ -115,7 +126,7 @@ def retry(queued: asyncpg.Record, finished: JobFinished, found: Settlement, job_
         executor=queued["executor"],
         priority=queued["priority"],
         labels=msgspec.json.decode(labels, type=list[str]) if labels else [],
-        environment=msgspec.json.decode(environment, type=dict[str, str]) if environment else {},
+        environment=environment,
         launched_by="daemon:executor",
         task_id=finished.task_id,
         attempt=(queued["attempt"] or 1) + 1,

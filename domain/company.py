@@ -44,8 +44,9 @@ from domain.company_events import (
     CompanyEvent,
     CompanyRemoved,
 )
+from domain.environment import changed_environment, environment_in, stored_environment
 from domain.errors import NotFoundError, StateError, ValidationError
-from domain.event import UNSET, Personal, Unset
+from domain.event import Personal, Unset
 from domain.retention import kept_days
 
 _CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
@@ -204,7 +205,7 @@ def _create(state: Company | None, command: CreateCompany) -> list[CompanyEvent]
             zabbix_host=_zabbix_host(command.zabbix_host),
             max_parallel=checks.most_at_once(command.max_parallel),
             settings=_settings(command.settings),
-            environment=_stored(checks.environment(command.environment)),
+            environment=stored_environment(checks.environment(command.environment)),
             keep_output=kept_days(command.keep_output, "keep_output"),
             keep_artifacts=kept_days(command.keep_artifacts, "keep_artifacts"),
             keep_history=kept_days(command.keep_history, "keep_history"),
@@ -231,12 +232,12 @@ def _change(state: Company, command: ChangeCompany) -> list[CompanyEvent]:
             "paused": command.paused,
             "pause_reason": checks.reason_of(command.paused, command.pause_reason, "pause_reason"),
             "settings": where_set(command.settings, _settings),
-            "environment": _environment(state, command),
+            "environment": changed_environment(state.environment, command.environment, command.set_environment),
             **{name: where_set(getattr(command, name), partial(kept_days, field=name)) for name in KEPT},
         },
     )
     if "environment" in changed:
-        changed["environment"] = _stored(changed["environment"])
+        changed["environment"] = stored_environment(changed["environment"])
     return [CompanyChanged(company_id=state.company_id, **changed)] if changed else []
 
 
@@ -245,34 +246,6 @@ def _fields(event: CompanyCreated | CompanyChanged) -> dict[str, Any]:
     if not isinstance(event.environment, Unset):
         fields["environment"] = environment_in(event.environment)
     return fields
-
-
-def environment_in(stored: Personal | None) -> dict[str, str]:
-    """Return the variables in their stored form; none if their key was destroyed.
-
-    Examples
-    --------
-    >>> environment_in('{"SHOP":"https://shop.example"}'), environment_in(None)
-    ({'SHOP': 'https://shop.example'}, {})
-    """
-    return msgspec.json.decode(stored, type=dict[str, str]) if isinstance(stored, str) and stored else {}
-
-
-def _stored(environment: dict[str, str]) -> str | None:
-    return msgspec.json.encode(environment, order="sorted").decode() if environment else None
-
-
-def _environment(state: Company, command: ChangeCompany) -> dict[str, str] | Unset:
-    if isinstance(command.environment, Unset):
-        if not command.set_environment:
-            return UNSET
-        merged: dict[str, str | None] = {**state.environment, **command.set_environment}
-        return checks.environment({name: value for name, value in merged.items() if value is not None})
-    if command.set_environment:
-        raise ValidationError(
-            "The environment is given as a whole and by single variables. Give one of the two.", field="environment"
-        )
-    return checks.environment(command.environment)
 
 
 def _suspend(state: Company, command: SuspendCompany | RestoreCompany) -> list[CompanyEvent]:

@@ -27,6 +27,7 @@ class CreateCompany(CompanyCommand, frozen=True, kw_only=True):
     """
 
     creates: ClassVar[bool] = True
+    secret: ClassVar[tuple[str, ...]] = ("environment",)
 
     name: str
     code: str | None = None
@@ -57,6 +58,8 @@ class ChangeCompany(CompanyCommand, frozen=True, kw_only=True):
     ``environment`` takes the place of all variables of its jobs; ``set_environment`` changes single ones, None takes
     one away.
     """
+
+    secret: ClassVar[tuple[str, ...]] = ("environment", "set_environment")
 
     name: str | Unset = UNSET
     code: str | Unset = UNSET

@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import msgspec
 
+from domain import environment
 from domain.event import UNSET, Event, Personal, Unset
 
 SEALED = {
     "email": "company:{company_id}",
-    "environment": "environment:{company_id}",
+    "environment": environment.KEY,
 }
 """Fields that are stored encrypted, and whose keys they have: erasing a mail address leaves the environment."""
 

@@ -28,6 +28,7 @@ import msgspec
 
 from domain import checks
 from domain.command import Command, changes, given, moment, set_fields, where_set
+from domain.environment import environment_in, stored_environment
 from domain.errors import NotFoundError, StateError
 from domain.event import UNSET, Unset
 from domain.job_events import (
@@ -92,6 +93,7 @@ class ScheduleJob(JobCommand, frozen=True, kw_only=True):
     """
 
     creates: ClassVar[bool] = True
+    secret: ClassVar[tuple[str, ...]] = ("environment",)
 
     run_template_id: int
     not_before: datetime | None = None
@@ -202,7 +204,7 @@ def evolve(state: Job | None, event: JobEvent) -> Job:
                 schedule_type=event.schedule_type,
                 not_before=event.not_before,
                 due=event.due,
-                environment=event.environment,
+                environment=environment_in(event.environment),
                 task_id=event.task_id,
                 attempt=event.attempt,
             )
@@ -258,7 +260,7 @@ def _schedule(state: Job | None, command: ScheduleJob) -> list[JobEvent]:
             executor=executor(command.executor or EXECUTORS[0]),
             priority=0 if command.priority is UNSET else priority(command.priority),
             labels=[] if command.labels is UNSET else labels(command.labels),
-            environment=checks.environment(command.environment),
+            environment=stored_environment(checks.environment(command.environment)),
             launched_by=command.launched_by or "system",
             task_id=command.task_id,
             attempt=checks.whole(command.attempt, "attempt", lowest=1, highest=1_000_000),

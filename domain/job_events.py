@@ -7,12 +7,14 @@ JobFinished carries digest and length of each channel.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
-from domain.event import UNSET, Event, Unset
+from domain import environment
+from domain.event import UNSET, Event, Personal, Unset
 
 
 class JobEvent(Event, frozen=True, kw_only=True):
@@ -30,9 +32,11 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
 
     ``due`` is the due time of the template that it fulfils (None: ad hoc), ``not_before`` the moment from which it may
     start, ``schedule_type`` the interval code or ``adhoc``, ``next_due`` the template's due time after this one (unset:
-    the template's due time is untouched), ``environment`` one-off values of this job alone, ``launched_by`` the actor,
-    ``attempt`` which one of its task it is, ``retry_of`` the job before it.
+    the template's due time is untouched), ``environment`` one-off values of this job alone as a JSON object,
+    ``launched_by`` the actor, ``attempt`` which one of its task it is, ``retry_of`` the job before it.
     """
+
+    personal: ClassVar[Mapping[str, str]] = {"environment": environment.KEY}
 
     uuid: str
     application_id: int
@@ -45,7 +49,7 @@ class JobScheduled(JobEvent, frozen=True, kw_only=True):
     executor: str = "Native"
     priority: int = 0
     labels: list[str] = msgspec.field(default_factory=list[str])
-    environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    environment: Personal | None = None
     launched_by: str = "system"
     task_id: int | None = None
     attempt: int = 1

@@ -24,6 +24,7 @@ import msgspec
 
 from domain import checks, schedule
 from domain.command import Command, changes, given, moment, set_fields, where_set
+from domain.environment import changed_environment, environment_in, stored_environment
 from domain.errors import NotFoundError, StateError, ValidationError
 from domain.event import UNSET, Personal, Unset
 from domain.run_template_events import (
@@ -104,6 +105,7 @@ class CreateRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
     """
 
     creates: ClassVar[bool] = True
+    secret: ClassVar[tuple[str, ...]] = ("environment",)
 
     company_id: int
     application_id: int
@@ -143,6 +145,8 @@ class ChangeRunTemplate(RunTemplateCommand, frozen=True, kw_only=True):
     ``environment`` takes the place of the whole environment; ``set_environment`` changes single variables, None takes
     one away.
     """
+
+    secret: ClassVar[tuple[str, ...]] = ("environment", "set_environment")
 
     name: str | Unset = UNSET
     interval: str | Unset = UNSET
@@ -250,10 +254,10 @@ def evolve(state: RunTemplate | None, event: RunTemplateEvent) -> RunTemplate:
                 company_id=event.company_id,
                 application_id=event.application_id,
                 uuid=event.uuid,
-                **set_fields(event, _FIELDS),
+                **_fields(event),
             )
         case RunTemplateChanged() if state is not None:
-            return msgspec.structs.replace(state, **set_fields(event, _FIELDS))
+            return msgspec.structs.replace(state, **_fields(event))
         case CredentialAssigned() if state is not None:
             others = (one for one in state.credentials if one != event.credential_id)
             return msgspec.structs.replace(state, credentials=(*others, event.credential_id))
@@ -264,6 +268,13 @@ def evolve(state: RunTemplate | None, event: RunTemplateEvent) -> RunTemplate:
             return msgspec.structs.replace(state, removed=True)
         case _:
             raise TypeError(f"{type(event).__name__} cannot follow here.")
+
+
+def _fields(event: RunTemplateCreated | RunTemplateChanged) -> dict[str, Any]:
+    fields = set_fields(event, _FIELDS)
+    if not isinstance(event.environment, Unset):
+        fields["environment"] = environment_in(event.environment)
+    return fields
 
 
 def _present(state: RunTemplate | None, run_template_id: int) -> RunTemplate:
@@ -287,7 +298,7 @@ def _create(state: RunTemplate | None, command: CreateRunTemplate) -> list[RunTe
         uuid=checks.uuid_text(given(command.uuid, "uuid")),
         application_id=given(command.application_id, "application_id"),
         active=command.active,
-        environment=checks.environment(command.environment),
+        environment=stored_environment(checks.environment(command.environment)),
         allow_late=command.allow_late,
         **checked,
     )
@@ -296,14 +307,13 @@ def _create(state: RunTemplate | None, command: CreateRunTemplate) -> list[RunTe
 
 def _checked(state: RunTemplate, command: ChangeRunTemplate) -> dict[str, Any]:
     checked = {name: where_set(getattr(command, name), check) for name, check in CHECKS.items()}
-    environment = _environment(state, command)
     # Whoever switches it on has nothing to explain any more.
     reason = None if command.active is True else UNSET
     return {
         **checked,
         "active": command.active,
         "inactive_reason": reason,
-        "environment": environment,
+        "environment": changed_environment(state.environment, command.environment, command.set_environment),
         "allow_late": command.allow_late,
     }
 
@@ -314,6 +324,8 @@ def _change(state: RunTemplate, command: RunTemplateCommand, wanted: dict[str, A
         return []
     if not changed.keys().isdisjoint(_SCHEDULE):
         changed["next_due"] = _next_due(msgspec.structs.replace(state, **changed), command)
+    if "environment" in changed:
+        changed["environment"] = stored_environment(changed["environment"])
     return [RunTemplateChanged(run_template_id=state.run_template_id, company_id=state.company_id, **changed)]
 
 
@@ -339,7 +351,8 @@ def _assignment(state: RunTemplate, command: AssignCredential | UnassignCredenti
         )
     ]
     if removed:
-        events.append(RunTemplateChanged(run_template_id=template_id, company_id=company_id, environment=kept))
+        environment = stored_environment(kept)
+        events.append(RunTemplateChanged(run_template_id=template_id, company_id=company_id, environment=environment))
     return events
 
 
@@ -366,16 +379,3 @@ def _next_due(template: RunTemplate | RunTemplateCreated, command: RunTemplateCo
     due = schedule.next_due(template.interval, template.cron, zone, after)
     too_late = due is not None and end_at is not None and due > end_at
     return due if template.active and not too_late and not command.dormant else None
-
-
-def _environment(state: RunTemplate, command: ChangeRunTemplate) -> dict[str, str] | Unset:
-    if isinstance(command.environment, Unset) and not command.set_environment:
-        return UNSET
-    if not isinstance(command.environment, Unset) and command.set_environment:
-        raise ValidationError(
-            "The environment is given as a whole and by single variables. Give one of the two.", field="environment"
-        )
-    if not isinstance(command.environment, Unset):
-        return checks.environment(command.environment)
-    merged: dict[str, str | None] = {**state.environment, **command.set_environment}
-    return checks.environment({name: value for name, value in merged.items() if value is not None})

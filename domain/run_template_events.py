@@ -12,7 +12,11 @@ from typing import ClassVar
 
 import msgspec
 
+from domain import environment
 from domain.event import UNSET, Event, Personal, Unset
+
+SEALED = {"note": "company:{company_id}", "environment": environment.KEY}
+"""Fields that are stored encrypted, and whose keys they have."""
 
 
 class RunTemplateEvent(Event, frozen=True, kw_only=True):
@@ -25,9 +29,12 @@ class RunTemplateEvent(Event, frozen=True, kw_only=True):
 
 
 class RunTemplateCreated(RunTemplateEvent, frozen=True, kw_only=True):
-    """An application was configured for a company. ``delay`` and ``retry_min_gap`` are in seconds."""
+    """An application was configured for a company. ``delay`` and ``retry_min_gap`` are in seconds.
 
-    personal: ClassVar[Mapping[str, str]] = {"note": "company:{company_id}"}
+    ``environment`` holds the variables of its jobs as a JSON object, which often are secret.
+    """
+
+    personal: ClassVar[Mapping[str, str]] = SEALED
 
     uuid: str
     application_id: int
@@ -39,7 +46,7 @@ class RunTemplateCreated(RunTemplateEvent, frozen=True, kw_only=True):
     active: bool = True
     inactive_reason: str | None = None
     executor: str = "Native"
-    environment: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    environment: Personal | None = None
     deadline_offset: str | None = None
     max_attempts: int = 1
     retry_backoff: str = "none"
@@ -68,7 +75,7 @@ class RunTemplateChanged(RunTemplateEvent, frozen=True, kw_only=True):
     moment is neither lost nor brought back.
     """
 
-    personal: ClassVar[Mapping[str, str]] = {"note": "company:{company_id}"}
+    personal: ClassVar[Mapping[str, str]] = SEALED
 
     name: str | Unset = UNSET
     interval: str | Unset = UNSET
@@ -78,7 +85,7 @@ class RunTemplateChanged(RunTemplateEvent, frozen=True, kw_only=True):
     active: bool | Unset = UNSET
     inactive_reason: str | Unset | None = UNSET
     executor: str | Unset = UNSET
-    environment: dict[str, str] | Unset = UNSET
+    environment: Personal | Unset | None = UNSET
     deadline_offset: str | Unset | None = UNSET
     max_attempts: int | Unset = UNSET
     retry_backoff: str | Unset = UNSET

@@ -264,10 +264,8 @@ class EventStore:
         for event in append.events:
             kind = type(event)
             try:
-                if kind.personal:
-                    text = codec.encode_personal(event, await self._seal(append, event))
-                else:
-                    text = codec.encode(event)
+                sealed = await self._seal(append, event) if kind.personal else None
+                text = codec.encode_personal(event, sealed) if sealed else codec.encode(event)
             except UnicodeEncodeError as error:
                 raise unstorable(append, event, f"half of a surrogate pair ({error.object[error.start]!r})") from None
             if "\\u0000" in text and NUL.search(text):

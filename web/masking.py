@@ -1,6 +1,6 @@
 """Values that look secret are not shown, whatever stored them.
 
-Output and command lines are masked before they are stored; the environment of a job is stored as it was given. What is
+Output and command lines are masked before they are stored; environments are stored encrypted. What of one is
 secret is known for sure only from definitions and credentials, so this errs on the side of hiding.
 """
 

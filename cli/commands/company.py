@@ -12,7 +12,7 @@ from cli.failure import MissingError
 from cli.output import Output, Row
 from cli.reading import Reader, reading
 from cli.values import ID
-from domain.company import environment_in
+from domain.environment import environment_in
 from domain.event import Erased
 from web.masking import masked
 

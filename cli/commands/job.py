@@ -9,6 +9,7 @@ import click
 
 from cli.cells import moment
 from cli.command import FIELDS_OPTION, PAGING, Options, command, one_id, option, required_id
+from cli.environments import show_environments
 from cli.failure import MissingError
 from cli.output import Output
 from cli.reading import Reader, reading
@@ -60,6 +61,8 @@ async def list_jobs(output: Output, options: Options) -> None:
         )
         for row in found.rows:
             typed(row)
+        if output.shows("env", SHOWN):
+            await show_environments(reader, found.rows, "job", "env")
         output.rows(found, SHOWN, await reader.zones(found.rows))
 
 
@@ -74,6 +77,7 @@ async def get_job(output: Output, options: Options) -> None:
         # Of a job whose month was archived, the log tells nothing any more.
         origin = await reader.row("job.origin", number) or dict.fromkeys(ORIGIN)
         origin |= await removals(reader, found)
+        await show_environments(reader, [found], "job", "env")
         output.record(typed(found) | origin, await reader.zones([found]))
 
 

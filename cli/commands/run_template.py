@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
+from cli.environments import show_environments
 from cli.failure import MissingError
 from cli.finding import application_id, company_id
 from cli.output import Output, Row
@@ -49,6 +50,8 @@ async def list_run_templates(output: Output, options: Options) -> None:
         )
         if output.shows("note", SHOWN):
             await reader.reveal(found.rows, "run_template", "note")
+        if output.shows("environment", SHOWN):
+            await show_environments(reader, found.rows, "run_template")
     output.rows(found, SHOWN, zone)
 
 
@@ -66,6 +69,8 @@ async def get_run_template(output: Output, options: Options) -> None:
             )
         if output.shows("note", tuple(found)):
             await reader.reveal([found], "run_template", "note")
+        if output.shows("environment", tuple(found)):
+            await show_environments(reader, [found], "run_template")
     output.record(found, zone)
 
 

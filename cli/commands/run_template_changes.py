@@ -14,6 +14,7 @@ from cli.cells import cell
 from cli.command import KEY_OPTION, Options, command, one_id, option, required_id
 from cli.commands.job_changes import AT_OPTIONS, scheduled
 from cli.commands.run_template import zone
+from cli.environments import show_environments
 from cli.failure import MissingError, RefusedError
 from cli.finding import application_id, company_id
 from cli.output import Output
@@ -211,4 +212,5 @@ async def tell(act: Acting, number: int, document: dict[str, Any], text: str, ou
         output.answer(document, text)
         return
     await act.reader.reveal([record], "run_template", "note")
+    await show_environments(act.reader, [record], "run_template")
     output.record(record, zone)

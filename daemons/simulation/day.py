@@ -25,7 +25,7 @@ from daemons.job_run import JobRun
 from daemons.recorder import Recorder
 from daemons.scheduler import schedule_due
 from daemons.simulation.executor import SimulatedExecutor, VirtualClock
-from daemons.simulation.script import ATTEMPTS, DEADLINE, GAP, Script, name, number
+from daemons.simulation.script import ATTEMPTS, DEADLINE, GAP, Script, name
 from daemons.surroundings import Surroundings
 from daemons.work_folder import WorkFolders
 from domain.application import ImportApplication
@@ -89,6 +89,7 @@ class Simulation:
         self._executor = SimulatedExecutor(self._clock)
         self._daemon = f"simulation@virtual:{os.getpid()}"
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._servers: dict[int, int] = {}
         self._shell = Shell(store, clock=self._clock.now)
 
     async def run(self, company: CreateCompany) -> Made:
@@ -132,6 +133,7 @@ class Simulation:
             for server in range(self._script.servers)
         ]
         ids = [(await self._shell.execute(template, SYSTEM, source="demo")).id for template in templates]
+        self._servers = {template: server for server, template in enumerate(ids)}
         return Made(company_id, self._start, ids)
 
     async def _live(self, made: Made, surroundings: Surroundings) -> None:
@@ -176,7 +178,7 @@ class Simulation:
         hours = {row["id"]: int((row["window_start"] - self._start) / HOUR) for row in windows}
         starting: list[asyncio.Task[Any]] = []
         for row in rows:
-            server = number(msgspec.json.decode(row["template_environment"])["SERVER"])
+            server = self._servers[row["run_template_id"]]
             look = self._script.look(server, hours[row["task_id"]], row["attempt"])
             reached = self._executor.expect(row["job_id"], look)
             job = JobRun(surroundings, self._executor, dict(row), lambda: None)

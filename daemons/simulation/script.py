@@ -123,8 +123,3 @@ def name(server: int) -> str:
     'server-007'
     """
     return f"server-{server + 1:03}"
-
-
-def number(server_name: str) -> int:
-    """Return the number of a server by its name."""
-    return int(server_name.rpartition("-")[2]) - 1

@@ -328,7 +328,7 @@ async def test_a_job_takes_what_its_template_and_application_say(shell: Shell, s
         "executor": "Podman",
         "application_version": "1.0",
         "launched_by": "user:1",
-        "environment": {"A": "b"},
+        "environment": '{"A":"b"}',
     }
     assert (event.schedule_type, event.not_before, event.due) == ("adhoc-web", NOW, None)  # type: ignore[attr-defined]
     [job, guard] = store.appends[-1]

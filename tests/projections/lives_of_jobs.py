@@ -102,7 +102,7 @@ def schedule_by_hand(now: History, a: int, b: int) -> None:
     company, _ = now.templates[template]
     jobs = {now.next_id(): Job(company, template) for _ in range(1 + b % 3)}
     now.queued.update(jobs)
-    further: dict[str, Any] = {"run_template_id": template, "environment": {"A": "b"}, "labels": ["big"]}
+    further: dict[str, Any] = {"run_template_id": template, "environment": '{"A":"b"}', "labels": ["big"]}
     now.happen(*(now.one("job", job, company, job_scheduled(job, company, **further)) for job in jobs))
 
 

@@ -135,7 +135,7 @@ def change_template(now: History, a: int, b: int) -> None:
     changes: tuple[dict[str, Any], ...] = (
         {"name": f"Renamed {now.next_id()}"},
         {"note": "Ask John", "delay": 5},
-        {"note": None, "environment": {"next_due": "not a time"}},
+        {"note": None, "environment": '{"next_due":"not a time"}'},
     )
     changed = RunTemplateChanged(run_template_id=template, company_id=company, **changes[b % 3])
     now.happen(now.one("run_template", template, company, changed))

@@ -48,7 +48,6 @@ def of_job(row: Row) -> Row:
         "company_id": row["company_id"],
         "run_template_id": row["runtemplate_id"],
         "application_id": row["app_id"],
-        "environment": row["env"],
         "exit_code": row["exitcode"],
         **{name: row[name] for name in ("uuid", "state", "executor", "not_before", "due", "executor_id", "outcome")},
     }
@@ -73,7 +72,11 @@ READ: dict[str, tuple[str, Callable[[Row], Row] | None]] = {
 """Of each category, the table of its things and how a row reads as the domain's state; None: from its document."""
 
 
-ELSEWHERE = {"company": {"email", "environment", "suspend_reason"}, "run_template": {"credentials"}}
+ELSEWHERE = {
+    "company": {"email", "environment", "suspend_reason"},
+    "run_template": {"credentials", "environment"},
+    "job": {"environment"},
+}
 """What the row holds encrypted, or another table holds; other tests read those. So is the note of all that have one."""
 
 EVOLVE: dict[str, Callable[[Any, Any], Any]] = {aggregate.category: aggregate.evolve for aggregate in ALL}

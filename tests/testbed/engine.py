@@ -23,6 +23,7 @@ from daemons.prepare import prepare
 from daemons.runtime import Daemon, serve
 from domain.application_events import ApplicationImported
 from domain.company_events import CompanyCreated
+from domain.environment import stored_environment
 from domain.job_events import JobScheduled
 from domain.run_template_events import RunTemplateChanged, RunTemplateCreated
 from eventstore.log import NO_STREAM, Append
@@ -79,7 +80,7 @@ class Lab:
             uuid=str(uuid.uuid4()),
             application_id=application,
             name=f"Template {template}",
-            environment=values or {},
+            environment=stored_environment(values or {}),
             **fields,
         )
         await self.store.append_all(
@@ -92,7 +93,7 @@ class Lab:
 
     async def change(self, template: int, **fields: Any) -> None:
         """Change fields of a template."""
-        changed = RunTemplateChanged(run_template_id=template, company_id=COMPANY, **fields)
+        changed = RunTemplateChanged(run_template_id=template, company_id=COMPANY, **as_stored(fields))
         await self.store.append(Append(stream=f"run_template-{template}", company_id=COMPANY, events=[changed]))
 
     async def schedule(self, template: int, company: int = COMPANY, **fields: Any) -> int:
@@ -107,7 +108,7 @@ class Lab:
             application_id=await self.store.pool.fetchval("SELECT app_id FROM run_template WHERE id = $1", template),
             application_version="1.0",
             scheduled_at=now,
-            **{"not_before": now, **fields},
+            **{"not_before": now, **as_stored(fields)},
         )
         await self.store.append(Append(stream=f"job-{job}", company_id=company, events=[scheduled], expected=NO_STREAM))
         return job
@@ -146,6 +147,11 @@ class Lab:
     async def next_id(self, sequence: str) -> int:
         """Return the next id of a sequence."""
         return await self.store.pool.fetchval("SELECT nextval($1::regclass)", sequence)
+
+
+def as_stored(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields of an event, an environment among them as events hold it."""
+    return {**fields, "environment": stored_environment(fields["environment"])} if "environment" in fields else fields
 
 
 @asynccontextmanager

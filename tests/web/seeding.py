@@ -30,6 +30,7 @@ from eventstore.output import encode_payload, key_owner, place
 from eventstore.settings import Settings
 from eventstore.store import EventStore
 from projections.registry import ASYNC, inline_folds
+from tests.testbed.engine import as_stored
 from tests.testbed.postgres import Database
 from web.auth.settings import SignInSettings
 from web.auth.sign_in import SignIn, Visitor
@@ -112,7 +113,7 @@ class Installation:
         number = next(self._ids)
         created = RunTemplateCreated(
             run_template_id=number, company_id=company, uuid=str(uuid.uuid4()), application_id=application,
-            name=name, **more,
+            name=name, **as_stored(more),
         )  # fmt: skip
         await self.append(f"run_template-{number}", company, created)
         return number
@@ -123,7 +124,7 @@ class Installation:
         values = {"uuid": str(uuid.uuid4()), "application_id": application, "application_version": "1.0.0"}
         moments = {"not_before": at, "scheduled_at": at, "launched_by": "daemon:scheduler"}
         event = JobScheduled(
-            job_id=number, company_id=company, run_template_id=template, **{**values, **moments, **more}
+            job_id=number, company_id=company, run_template_id=template, **{**values, **moments, **as_stored(more)}
         )
         await self.append(f"job-{number}", company, event, actor="daemon:scheduler")
         self._written[number] = {}

@@ -12,6 +12,8 @@ import httpx
 import msgspec
 import pytest
 
+from domain.environment import environment_in
+from domain.job_events import JobScheduled
 from tests.web.conftest import Served
 from tests.web.seeding import Installation
 from tests.web.test_web_pages import installation_projects
@@ -60,9 +62,12 @@ async def form_on(client: httpx.AsyncClient, path: str) -> dict[str, str]:
 
 
 async def stored(installation: Installation, template: int) -> dict[str, Any]:
-    return msgspec.json.decode(
+    document = msgspec.json.decode(
         await installation.store.pool.fetchval("SELECT document FROM run_template WHERE id = $1", template)
     )
+    place = f"run_template-{template}|environment"
+    (clear,) = await installation.store.keyring.reveal([(document["environment"], place)])
+    return {**document, "environment": environment_in(clear)}
 
 
 async def test_a_form_that_is_sent_untouched_changes_nothing(installation: Installation, served: Served) -> None:
@@ -284,11 +289,10 @@ async def test_a_job_runs_again_with_its_values_or_with_others(installation: Ins
     path = f"/job/{job}/again"
 
     async def values(location: str) -> dict[str, Any]:
-        query = "SELECT data->'environment', data->'retry_of' FROM events WHERE stream = $1 AND version = 1"
-        row = await installation.store.pool.fetchrow(query, f"job-{location.rpartition('/')[2]}")
-        assert row is not None
-        assert row[1] == str(job)
-        return msgspec.json.decode(row[0])
+        [one] = [one async for one in installation.store.read_stream(f"job-{location.rpartition('/')[2]}")]
+        assert isinstance(one.event, JobScheduled)
+        assert one.event.retry_of == job
+        return environment_in(one.event.environment)
 
     async with served.client() as client:
         assert f'action="/multiflexi{path}"' in (await client.get(f"/job/{job}")).text

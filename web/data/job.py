@@ -11,11 +11,12 @@ import asyncpg
 import msgspec
 
 from domain.job_events import JobFinished
+from eventstore.keyring import Keyring
 from eventstore.store import EventStore
 from projections.queries import query as shared
 from web.database import Connection
 from web import masking, times, words
-from web.data import queue
+from web.data import environments, queue
 from web.data.artifacts import ArtifactShown
 from web.data import removals
 from web.data.job_row import JobRow, row
@@ -131,7 +132,9 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
         return sum(channel.dropped for channel in self.channels)
 
 
-async def load(connection: Connection, job_id: int, view: View, translate: words.Translate) -> JobShown:
+async def load(
+    connection: Connection, keyring: Keyring, job_id: int, view: View, translate: words.Translate
+) -> JobShown:
     """Read a job, without its timeline.
 
     Raises
@@ -164,7 +167,9 @@ async def load(connection: Connection, job_id: int, view: View, translate: words
         host=record["host"],
         pid=record["pid"],
         command=_decoded(record["command"]) or [],
-        environment=masking.masked(_decoded(record["env"]) or {}, secret_names(definition)),
+        environment=masking.masked(
+            await environments.opened(keyring, record["env"], f"job-{job_id}"), secret_names(definition)
+        ),
         channels=_channels(record, written),
         last_output_version=await connection.fetchval(query("job.output_version"), f"output-{job_id}") or 0,
         chunks=sum(each["chunks"] for each in written),

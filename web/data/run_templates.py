@@ -8,10 +8,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from eventstore.keyring import Keyring
 from projections.queries import query as shared
 from web.database import Connection
 from web import masking
-from web.data import pauses
+from web.data import environments, pauses
 from web.data.company_choice import Choice, company_choice
 from web.data.job import secret_names
 from web.data.job_row import JobRow, rows
@@ -125,7 +126,7 @@ async def load_list(connection: Connection, view: View) -> tuple[TemplateList, C
     return TemplateList(templates=[_row(record) for record in found[:PAGE]], skip=skip, more=more), choice
 
 
-async def load(connection: Connection, template_id: int) -> TemplateShown:
+async def load(connection: Connection, keyring: Keyring, template_id: int) -> TemplateShown:
     """Read a run template with its newest jobs.
 
     Raises
@@ -144,7 +145,8 @@ async def load(connection: Connection, template_id: int) -> TemplateShown:
         template=_row(record),
         uuid=record["uuid"],
         environment=masking.masked(
-            msgspec.json.decode(record["environment"] or "{}"), secret_names(definition or {})
+            await environments.opened(keyring, record["environment"], f"run_template-{template_id}"),
+            secret_names(definition or {}),
         ),
         recent=rows(recent),
         tasks=await newest(connection, template_id),

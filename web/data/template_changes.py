@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from domain.environment import environment_in
 from domain.event import UNSET
 from domain.run_template_events import RunTemplateChanged, RunTemplateCreated
 from eventstore.store import EventStore
@@ -67,8 +68,7 @@ async def load(store: EventStore, template_id: int, version: int, secret: set[st
 
 def _told(name: str, before: Any, after: Any, secret: set[str]) -> list[FieldChange]:
     if name == "environment":
-        old: dict[str, str] = before or {}
-        new: dict[str, str] = after
+        old, new = environment_in(before), environment_in(after)
         changed = [variable for variable in {**old, **new} if old.get(variable) != new.get(variable)]
         hidden = [masking.masked({v: each[v] for v in changed if v in each}, secret) for each in (old, new)]
         return [FieldChange(field=v, before=hidden[0].get(v, ""), after=hidden[1].get(v, "")) for v in changed]

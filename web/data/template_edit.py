@@ -7,9 +7,10 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from eventstore.keyring import Keyring
 from projections.queries import query as shared
 from web import times
-from web.data import template_form
+from web.data import environments, template_form
 from web.database import Connection
 from web.errors import N_, NotFoundError
 from web.queries import query
@@ -48,7 +49,7 @@ class Edited(msgspec.Struct, frozen=True, kw_only=True):
         return self.record["overlap_policy"] != "allow"
 
 
-async def load(connection: Connection, template_id: int) -> Edited:
+async def load(connection: Connection, keyring: Keyring, template_id: int) -> Edited:
     """Read a run template for its forms.
 
     Raises
@@ -65,7 +66,7 @@ async def load(connection: Connection, template_id: int) -> Edited:
     return Edited(
         record=record,
         document=msgspec.json.decode(application["definition"] or "{}") if application else {},
-        environment=msgspec.json.decode(record["environment"] or "{}"),
+        environment=await environments.opened(keyring, record["environment"], f"run_template-{template_id}"),
         company_zone=(company["time_zone"] if company else None) or "UTC",
         waiting=sum(1 for each in busy if each["state"] == "queued"),
         running=[each["job_id"] for each in busy if each["state"] == "running"],

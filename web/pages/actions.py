@@ -37,7 +37,7 @@ async def cancel(
     """Take a job out of the queue, or have it ended if it runs, and lead back to its page."""
     job_id = job_identifier(name)
     async with site.database.reading(view.companies) as connection:
-        await job.load(connection, job_id, view, site.renderer.translate(view))
+        await job.load(connection, site.database.store.keyring, job_id, view, site.renderer.translate(view))
     await shown_job(site, end(Shell(site.database.store), job_id, await acting_as(request), source="web"))
     return Redirect(view.url(f"job/{job_id}"), status_code=303)
 

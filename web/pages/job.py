@@ -31,7 +31,7 @@ LIVE_PARTS = ("head", "notices", "facts", "timeline", "output_state", "downloads
 async def read(site: Site, view: View, job_id: int) -> JobShown:
     """Return a job with its timeline."""
     async with site.database.reading(view.companies) as connection:
-        shown = await job.load(connection, job_id, view, site.renderer.translate(view))
+        shown = await job.load(connection, site.database.store.keyring, job_id, view, site.renderer.translate(view))
     happened, end = await job.life(site.database.store, job_id)
     shown = msgspec.structs.replace(shown, timeline=happened)
     if end is None or not end.artifacts:
@@ -130,7 +130,7 @@ async def download(
     if channel not in CHANNELS or not file.endswith(".txt"):
         raise NotFoundError(N_("A job has no output {name}; there are stdout.txt and stderr.txt."), name=file[:40])
     async with site.database.reading(view.companies) as connection:
-        shown = await job.load(connection, job_id, view, site.renderer.translate(view))
+        shown = await job.load(connection, site.database.store.keyring, job_id, view, site.renderer.translate(view))
     pieces = _pieces(site, job_id, channel)
     first = await anext(pieces, b"")
     if not first and any(each.name == channel and each.bytes for each in shown.channels) and shown.finished:

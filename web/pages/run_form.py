@@ -20,7 +20,7 @@ from domain.job import ScheduleJob
 from projections.queries import query as shared
 from web import refusals, times
 from web.access import AnyRequest, acting_as
-from web.data import environment_form, template_edit
+from web.data import environment_form, environments, template_edit
 from web.data.template_edit import Edited
 from web.data.template_form import NO_MOMENT
 from web.errors import N_
@@ -155,7 +155,7 @@ def render(
 
 async def _template(site: Site, view: View, template_id: int) -> Edited:
     async with site.database.reading(view.companies) as connection:
-        return await template_edit.load(connection, template_id)
+        return await template_edit.load(connection, site.database.store.keyring, template_id)
 
 
 async def _job(site: Site, view: View, job_id: int) -> tuple[Edited, Before]:
@@ -163,8 +163,9 @@ async def _job(site: Site, view: View, job_id: int) -> tuple[Edited, Before]:
         record = await connection.fetchrow(shared("job.find"), job_id)
         if record is None:
             raise PageNotFoundError(N_("There is no job {id}."), id=job_id)
-        edited = await template_edit.load(connection, record["runtemplate_id"])
-    return edited, Before(id=job_id, environment=msgspec.json.decode(record["env"] or "{}") or {})
+        edited = await template_edit.load(connection, site.database.store.keyring, record["runtemplate_id"])
+        environment = await environments.opened(site.database.store.keyring, record["env"], f"job-{job_id}")
+    return edited, Before(id=job_id, environment=environment)
 
 
 def _moment(text: str, clock: times.Clock, translate: Any) -> tuple[datetime | None, dict[str, str]]:

@@ -43,7 +43,7 @@ async def show(
     """Show a run template; with ``.json`` after its id, return it."""
     template_id = identifier_of(name.removesuffix(".json"))
     async with site.database.reading(view.companies) as connection:
-        shown = await run_templates.load(connection, template_id)
+        shown = await run_templates.load(connection, site.database.store.keyring, template_id)
     changes = await template_changes.load(site.database.store, template_id, shown.stream_version, set(shown.secret))
     shown = msgspec.structs.replace(shown, changes=changes, next_runs=_next_runs(site, view, shown))
     if name.endswith(".json"):

@@ -103,7 +103,7 @@ async def save(
 async def read(site: Site, view: View, name: str) -> Edited:
     """Return a run template for its form."""
     async with site.database.reading(view.companies) as connection:
-        return await template_edit.load(connection, identifier_of(name))
+        return await template_edit.load(connection, site.database.store.keyring, identifier_of(name))
 
 
 def render(

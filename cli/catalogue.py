@@ -119,6 +119,7 @@ COMMANDS = {
     "credential:get": Entry("credential.get_credential", "Show a credential with where it is used."),
     "credential:list": Entry("credential.list_credentials", "List the credentials, and what is to be done about them."),
     "credential:remove": Entry("credential_changes.remove_credential", "Remove a credential."),
+    "credential:test": Entry("credential_test.try_it", "Try whether a credential works."),
     "credential:update": Entry("credential_changes.update_credential", "Change a credential."),
     "database:adopt": Entry("database.adopt_database", "Adopt a log that was restored into another cluster."),
     "database:migrate": Entry("database.migrate_database", "Bring the database up to date."),

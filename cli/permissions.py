@@ -78,6 +78,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "credential-type:update",
         "credential:create",
         "credential:remove",
+        "credential:test",
         "credential:update",
     ),
     "credential.assign": ("run-template:assign-credential", "run-template:unassign-credential"),

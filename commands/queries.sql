@@ -235,7 +235,7 @@ SELECT ((SELECT count(*) FROM credential c
 
 -- name: outdated_credentials
 -- Credentials with values under a key that was replaced, by id. $1: after this id, $2: at most, $3: company or NULL.
-SELECT c.id, c.company_id, c.document->'values' AS values
+SELECT c.id, c.company_id, c.document->'values' AS values, c.stream_version
   FROM credential c
  WHERE c.id > $1::integer AND c.removed_at IS NULL AND ($3::integer IS NULL OR c.company_id = $3) AND EXISTS (
        SELECT FROM jsonb_each(c.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint
@@ -244,7 +244,7 @@ SELECT c.id, c.company_id, c.document->'values' AS values
 
 -- name: outdated_types
 -- Credential types with values under a key that was replaced, by id. $1: after this id, $2: at most, $3: company or NULL.
-SELECT y.id, y.company_id, y.document->'values' AS values
+SELECT y.id, y.company_id, y.document->'values' AS values, y.stream_version
   FROM credential_type y
  WHERE y.id > $1::integer AND y.removed_at IS NULL AND ($3::integer IS NULL OR y.company_id = $3) AND EXISTS (
        SELECT FROM jsonb_each(y.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint

@@ -8,24 +8,27 @@ moment and goes on when it is started again.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from commands.actor import Actor
+from commands.actor import Actor, authorise
 from commands.facts import available, sql
 from commands.shell import Shell
+from domain.aggregates import CREDENTIAL, CREDENTIAL_TYPE, Aggregate
 from domain.command import Command
-from domain.credential import ReencryptCredential
-from domain.credential_type import ReencryptCredentialType
-from domain.errors import NotFoundError
+from domain.credential import Credential, ReencryptCredential
+from domain.credential_type import CredentialType, ReencryptCredentialType
 from domain.sealed import Sealed
-from eventstore.errors import SecretError
+from eventstore.errors import ConcurrencyError, SecretError
 from eventstore.keyring import CACHED_FOR, Keyring
+from eventstore.log import Append, Meta
+from eventstore.store import EventStore
 from eventstore.vault import open_all, seal_all, vault_owner
 
-BATCH = 200
+BATCH = 500
 """Credentials that are read, and encrypted anew at once."""
 
 Progress = Callable[[int, int], None]
@@ -45,9 +48,8 @@ async def companies_with_values(shell: Shell) -> list[int]:
 
 
 async def renew_keys(shell: Shell, companies: Sequence[int]) -> int:
-    """Give companies fresh keys of credentials; return how many."""
-    for company_id in companies:
-        await shell.store.keyring.renew(vault_owner(company_id), company_id)
+    """Give companies fresh keys of credentials, all of them or none; return how many."""
+    await shell.store.keyring.renew_all({vault_owner(company_id): company_id for company_id in companies})
     return len(companies)
 
 
@@ -102,15 +104,19 @@ async def _pass(
 ) -> bool:
     """Go through all that is outdated once; return whether there was anything that could be encrypted anew."""
     found = False
-    for query, reencrypted in (("outdated_types", _of_type), ("outdated_credentials", _of_credential)):
+    meta = Meta(actor=str(actor), source="encryption", correlation=str(uuid.uuid4()))
+    for kind in (TYPES, CREDENTIALS):
         after = 0
         while True:
             async with available():
-                rows = await shell.store.pool.fetch(sql(query), after, batch, company_id)
+                rows = await shell.store.pool.fetch(sql(kind.query), after, batch, company_id)
             if not rows:
                 break
             after = rows[-1]["id"]
-            done = await asyncio.gather(*(_one(shell, actor, reencrypted, row, result) for row in rows))
+            for company in {row["company_id"] for row in rows}:
+                authorise(actor, kind.command(0, {}, {}), company)
+            # What was opened and sealed by itself is appended together: the store makes one transaction of many.
+            done = await asyncio.gather(*(_one(shell.store, kind, row, meta, result) for row in rows))
             found = found or any(done)
             result.done += sum(done)
             if progress is not None:
@@ -118,19 +124,22 @@ async def _pass(
     return found
 
 
-async def _one(shell: Shell, actor: Actor, reencrypted: Any, row: Any, result: Reencrypted) -> bool:
+async def _one(store: EventStore, kind: Kind, row: Any, meta: Meta, result: Reencrypted) -> bool:
     values: dict[str, Sealed] = msgspec.json.decode(row["values"], type=dict[str, Sealed])
-    category = "credential" if reencrypted is _of_credential else "credential_type"
-    stream = f"{category}-{row['id']}"
+    stream = kind.aggregate.stream(row["id"])
     try:
-        sealed = await _anew(shell.store.keyring, row["company_id"], stream, values)
-        await shell.execute(reencrypted(row["id"], values, sealed), actor, source="encryption")
+        sealed = await _anew(store.keyring, row["company_id"], stream, values)
     except SecretError:
         if stream not in result.damaged:
             result.damaged.append(stream)
         return False
-    except NotFoundError:
-        return False  # it was removed meanwhile
+    events = kind.aggregate.decide(kind.state(row, values), kind.command(row["id"], values, sealed))
+    append = Append(stream=stream, company_id=row["company_id"], events=events, expected=row["stream_version"])
+    try:
+        await store.append(append, meta=meta)
+    except ConcurrencyError:
+        # It was changed meanwhile: what is left of it under the older key is found when all is gone through once more.
+        return True
     return True
 
 
@@ -140,9 +149,38 @@ async def _anew(keyring: Keyring, company_id: int, stream: str, values: dict[str
     return {name: value for name, value in sealed.items() if value is not None}
 
 
-def _of_credential(number: int, old: dict[str, Sealed], new: dict[str, Sealed]) -> Command:
-    return ReencryptCredential(credential_id=number, replaced=old, sealed=new)
+class Kind(NamedTuple):
+    """Things that hold values: the query for those that are outdated, their state and the command from a row of it."""
+
+    query: str
+    aggregate: Aggregate
+    state: Callable[[Any, dict[str, Sealed]], Any]
+    command: Callable[[int, dict[str, Sealed], dict[str, Sealed]], Command]
 
 
-def _of_type(number: int, old: dict[str, Sealed], new: dict[str, Sealed]) -> Command:
-    return ReencryptCredentialType(credential_type_id=number, replaced=old, sealed=new)
+TYPES = Kind(
+    "outdated_types",
+    CREDENTIAL_TYPE,
+    lambda row, values: CredentialType(
+        credential_type_id=row["id"],
+        company_id=row["company_id"],
+        uuid="",
+        credential_prototype_id=0,
+        name="",
+        values=values,
+    ),
+    lambda number, old, new: ReencryptCredentialType(credential_type_id=number, replaced=old, sealed=new),
+)
+CREDENTIALS = Kind(
+    "outdated_credentials",
+    CREDENTIAL,
+    lambda row, values: Credential(
+        credential_id=row["id"],
+        company_id=row["company_id"],
+        uuid="",
+        name="",
+        credential_type_id=0,
+        values=values,
+    ),
+    lambda number, old, new: ReencryptCredential(credential_id=number, replaced=old, sealed=new),
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -38,7 +38,15 @@ INSERT_KEY = """
     INSERT INTO data_keys (owner, company_id, master_id, wrapped) VALUES ($1, $2, $3, $4)
     ON CONFLICT (owner) WHERE retired_at IS NULL DO NOTHING
 """
-RETIRE_OWNED = "UPDATE data_keys SET retired_at = clock_timestamp() WHERE owner = $1 AND retired_at IS NULL"
+INSERT_KEYS = """
+    INSERT INTO data_keys (owner, company_id, master_id, wrapped)
+    SELECT k.owner, k.company_id, $3, k.wrapped
+      FROM unnest($1::text[], $2::integer[], $4::bytea[]) AS k (owner, company_id, wrapped)
+    ON CONFLICT (owner) WHERE retired_at IS NULL DO NOTHING
+"""
+RETIRE_OWNED = (
+    "UPDATE data_keys SET retired_at = clock_timestamp() WHERE owner = ANY ($1::text[]) AND retired_at IS NULL"
+)
 SELECT_OWNER = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE owner = $1 AND retired_at IS NULL"
 SELECT_IDS = "SELECT id, owner, master_id, wrapped FROM data_keys WHERE id = ANY ($1::bigint[])"
 SELECT_MASTERS = "SELECT id, proof FROM master_keys WHERE retired_at IS NULL ORDER BY id"
@@ -154,24 +162,33 @@ class Keyring:
         return self.master(row["master_id"]).unwrap(row["wrapped"], row["owner"])
 
     async def renew(self, owner: str, company_id: int | None = None) -> DataKey:
-        """Return a fresh key of an owner, which from now on encrypts; what older ones encrypted stays readable.
+        """Return a fresh key of an owner, which from now on encrypts; see :meth:`renew_all`."""
+        await self.renew_all({owner: company_id})
+        return await self.ensure(owner, company_id)
 
-        Whoever has the older one at hand uses it for a moment longer (:data:`CACHED_FOR`).
+    async def renew_all(self, owners: Mapping[str, int | None]) -> None:
+        """Give owners, each with its company, fresh keys that from now on encrypt: all of them, or none.
+
+        What older ones encrypted stays readable; whoever has an older one at hand uses it for a moment longer
+        (:data:`CACHED_FOR`).
         """
         for attempt in (1, 2):
-            wrapped = self.master(self._current).wrap(os.urandom(32), owner)
+            master = self.master(self._current)
+            wrapped = [master.wrap(os.urandom(32), owner) for owner in owners]
             try:
                 with database_at_hand():
                     async with self._pool.acquire() as connection, connection.transaction():
-                        await connection.execute(RETIRE_OWNED, owner)
-                        await connection.execute(INSERT_KEY, owner, company_id, self._current, wrapped)
+                        await connection.execute(RETIRE_OWNED, list(owners))
+                        await connection.execute(
+                            INSERT_KEYS, list(owners), list(owners.values()), self._current, wrapped
+                        )
                 break
             except asyncpg.ObjectNotInPrerequisiteStateError:
                 if attempt == 2:
                     raise
                 await self.open()
-        self._by_owner.pop(owner, None)
-        return await self.ensure(owner, company_id)
+        for owner in owners:
+            self._by_owner.pop(owner, None)
 
     def ready(self, owner: str) -> DataKey | None:
         """Return the key of an owner if it is at hand without asking the database."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +308,17 @@ def test_a_wrong_or_missing_master_key_is_told_and_nothing_is_overwritten(
     assert keys() == before
     monkeypatch.setenv("ENCRYPTION_MASTER_KEY", cli.environment["ENCRYPTION_MASTER_KEY"])
     assert cli.json("credential:get", str(bank), "--reveal", "--yes")["values"]["BANK_TOKEN"] == TOKEN
+
+
+def test_a_credential_is_tried_and_what_it_came_to_is_put_down(cli: Cli, bank: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    cli.json("credential:update", str(bank), "--field", f"BANK_URL=http://127.0.0.1:{port}")
+    answer = cli.json("credential:test", str(bank), code=1)
+    assert (answer["outcome"], answer["kind"]) == ("unavailable", "http")
+    assert answer["message"] == f"127.0.0.1:{port} refuses connections."
+    assert cli.json("credential:list")[0]["status"] == "broken"
+    [event] = events(cli, "CredentialChecked")
+    assert (event["outcome"], event["credential_id"]) == ("unavailable", bank)
+    assert TOKEN not in json.dumps(event)
+    assert "There is no credential 99" in cli.json("credential:test", "99", code=1)["message"]

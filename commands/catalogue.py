@@ -16,7 +16,9 @@ from commands.fetching import fetch
 from commands.preparing import Executes, Outcome
 from domain import definition
 from domain.definition_diff import Difference, Effect, compare, judge
+from domain.environment import environment_in
 from domain.errors import DomainError, ValidationError
+from domain.event import Erased
 from domain.findings import DocumentError
 from domain.json_places import located
 from domain.member_order import in_order
@@ -98,11 +100,16 @@ async def assess(facts: Facts, source: bytes | str) -> Assessment:
         return Assessment(outcome="unchanged", application_id=row["id"], before=row["version"], read=read)
     before: dict[str, Any] = in_order(json.loads(row["definition"]), json.loads(row["member_order"]))
     told = judge(before, read.document)
-    groups: list[dict[str, Any]] = json.loads(row["templates"])
+    users: list[dict[str, Any]] = json.loads(row["templates"])
+    places = [(one.pop("environment"), f"run_template-{one['id']}|environment") for one in users]
+    # Many templates set the same, and what that means is told once.
+    known: dict[str | Erased | None, Any] = {}
     touched: list[TemplateEffect] = []
-    for group in groups:
-        if found := told(group["environment"]):
-            touched += (TemplateEffect(effects=found, **one) for one in group["templates"])
+    for one, clear in zip(users, await facts.opened(places), strict=True):
+        if clear not in known:
+            known[clear] = told(environment_in(clear))
+        if known[clear]:
+            touched.append(TemplateEffect(effects=known[clear], **one))
     return Assessment(
         outcome="updated",
         application_id=row["id"],
@@ -110,7 +117,7 @@ async def assess(facts: Facts, source: bytes | str) -> Assessment:
         read=read,
         difference=compare(before, read.document),
         templates=tuple(sorted(touched, key=lambda one: one.id)),
-        used_by=sum(len(group["templates"]) for group in groups),
+        used_by=len(users),
     )
 
 

@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from domain.errors import NotFoundError
+from domain.event import Erased
 from eventstore.blind_index import BlindIndex
 from eventstore.company_view import CompanyPool
 from eventstore.errors import DatabaseUnavailableError
@@ -66,6 +67,10 @@ class Facts(Protocol):
         """Return the keyed hash by which an encrypted value is found, see :mod:`eventstore.blind_index`."""
         ...
 
+    async def opened(self, places: list[tuple[dict[str, Any] | None, str]]) -> list[str | Erased | None]:
+        """Return what encrypted values of read models say, each given with its place (``company-7|email``)."""
+        ...
+
 
 class SqlFacts:
     """Facts of a database.
@@ -100,6 +105,11 @@ class SqlFacts:
     async def keyed(self, purpose: str, text: str) -> str:
         """Return the keyed hash by which an encrypted value is found."""
         return await self._index.of(purpose, text)
+
+    async def opened(self, places: list[tuple[dict[str, Any] | None, str]]) -> list[str | Erased | None]:
+        """Return what encrypted values of read models say."""
+        async with available():
+            return await self._index.keyring.reveal(places)
 
     async def answer(self, key: str) -> Answer | None:
         """Return what a key was answered."""

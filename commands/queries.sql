@@ -281,13 +281,12 @@ SELECT f.id, f.user_id, f.permissions, f.companies FROM found f
 SELECT t.id, t.user_id, t.revoked_at IS NOT NULL AS removed, t.stream_version FROM api_token t WHERE t.id = $1::integer
 
 -- name: application_document
--- A definition as it stands in the catalogue, with the run templates that use it by what they set. $1: UUID.
+-- A definition as it stands in the catalogue, with the run templates that use it and what they set. $1: UUID.
 SELECT a.id, a.name, a.version, a.document->'definition' AS definition, coalesce(a.document->'order', '{}') AS member_order,
        a.document->>'digest' AS digest,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('environment', g.environment, 'templates', g.templates)), '[]')
-          FROM (SELECT coalesce(t.document->'environment', '{}') AS environment,
-                       jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'company_id', t.company_id)) AS templates
-                  FROM run_template t WHERE t.app_id = a.id AND t.removed_at IS NULL GROUP BY 1) g) AS templates
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'company_id', t.company_id,
+                   'environment', t.document->'environment')), '[]')
+          FROM run_template t WHERE t.app_id = a.id AND t.removed_at IS NULL) AS templates
   FROM application a WHERE a.uuid = $1::text AND a.removed_at IS NULL
 
 -- name: sheet_companies

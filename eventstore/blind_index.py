@@ -25,7 +25,7 @@ class BlindIndex:
     """
 
     def __init__(self, keyring: Keyring) -> None:
-        self._keyring = keyring
+        self.keyring = keyring
         self._key: bytes | None = None
 
     async def of(self, purpose: str, text: str) -> str:
@@ -39,7 +39,7 @@ class BlindIndex:
             What is to be found again.
         """
         if self._key is None:
-            self._key = await self._keyring.secret(OWNER)
+            self._key = await self.keyring.secret(OWNER)
         return digest(self._key, purpose, text)
 
 

@@ -144,6 +144,9 @@ class FakeFacts:
     async def keyed(self, purpose: str, text: str) -> str:
         return f"{purpose}:{text.strip().casefold()}"
 
+    async def opened(self, places: list[tuple[dict[str, Any] | None, str]]) -> list[Any]:
+        return [None for _ in places]
+
     async def answer(self, key: str) -> Answer | None:
         return self.store.keys.get(key)
 

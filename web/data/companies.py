@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from domain.company import KEPT, ChangeCompany, environment_in, warnings
+from domain.company import KEPT, ChangeCompany, warnings
+from domain.environment import environment_in
 from domain.event import Erased
 from eventstore.keyring import Keyring
 from projections.queries import query as shared

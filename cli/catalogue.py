@@ -65,6 +65,7 @@ COMMANDS = {
     "company:archive": Entry(
         "company_states.archive_company", "Suspend a company and take it out of the lists; nothing is lost."
     ),
+    "company:clone": Entry("company_clone.clone_company", "Set up a company like another one."),
     "company:create": Entry("company_changes.create_company", "Create a company."),
     "company:get": Entry("company.get_company", "Show a company."),
     "company:import": Entry("company_import.import_companies", "Set up many companies from a CSV file."),

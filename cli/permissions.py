@@ -90,7 +90,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "credential-prototype:update",
         "credential-type:import-json",
     ),
-    "company.create": ("company:create", "company:import"),
+    "company.create": ("company:clone", "company:create", "company:import"),
     "company.view": ("company-app:list", "company:get", "company:list"),
     "company.change": (
         "company-app:assign",

@@ -318,7 +318,7 @@ async def _make(shell: Shell, actor: Actor, client: Client, source: str, made: l
     line = client.line
     if client.company_id is None:
         ids.company = (await shell.execute(line.company, actor, source=source)).id
-        actor = _founder(actor, ids.company)
+        actor = founder(actor, ids.company)
         made.append("company")
     company_id = ids.company or 0
     if client.prototype_id is not None and client.credential_id is None:
@@ -350,7 +350,7 @@ async def _make(shell: Shell, actor: Actor, client: Client, source: str, made: l
         made.append("assignment")
 
 
-def _founder(actor: Actor, company_id: int | None) -> Actor:
+def founder(actor: Actor, company_id: int | None) -> Actor:
     """Return an actor with what founding a company gives: a user becomes its administrator."""
     if actor.companies == "*" or company_id is None:
         return actor

@@ -304,6 +304,27 @@ SELECT coalesce(jsonb_agg(jsonb_build_object(
                            FROM run_template t WHERE t.company_id = c.id AND t.removed_at IS NULL))), '[]') AS companies
   FROM company c WHERE lower(c.slug) = ANY ($1::text[]) AND c.removed_at IS NULL
 
+-- name: company_to_clone
+-- A company with all that one like it gets, as a JSON object. $1: company.
+SELECT jsonb_build_object(
+           'document', c.document,
+           'applications', ARRAY(SELECT x.app_id FROM company_app x JOIN application a ON a.id = x.app_id
+                                  WHERE x.company_id = c.id AND a.removed_at IS NULL ORDER BY x.app_id),
+           'types', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', y.id, 'name', y.name, 'prototype_id', y.prototype_id,
+                                'values', y.document->'values', 'definition', p.document->'definition') ORDER BY y.id), '[]')
+                       FROM credential_type y JOIN credential_prototype p ON p.id = y.prototype_id
+                      WHERE y.company_id = c.id AND y.removed_at IS NULL),
+           'credentials', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'type_id', r.credential_type_id,
+                                      'write_only', coalesce((r.document->>'write_only')::boolean, false),
+                                      'rotate_every', (r.document->>'rotate_every')::integer) ORDER BY r.id), '[]')
+                             FROM credential r WHERE r.company_id = c.id AND r.removed_at IS NULL),
+           'templates', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'document', t.document, 'definition', a.document->'definition',
+                                    'credentials', ARRAY(SELECT m.credential_id FROM run_template_credential m
+                                                          WHERE m.run_template_id = t.id ORDER BY m.position)) ORDER BY t.id), '[]')
+                           FROM run_template t JOIN application a ON a.id = t.app_id
+                          WHERE t.company_id = c.id AND t.removed_at IS NULL)) AS source
+  FROM company c WHERE c.id = $1::integer
+
 -- name: sheet_application
 -- An application by id, UUID or name, and how many have that. $1: what it is called.
 SELECT a.id, a.name, a.enabled, a.document->'definition' AS definition, count(*) OVER () AS found

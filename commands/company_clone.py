@@ -1,0 +1,160 @@
+"""A new company set up like another one: its applications, credential types, credentials and run templates.
+
+What identifies the other company (numbers, address, host in Zabbix, logo) is not taken over, and no secret is: values
+of credentials, variables that look secret and secret fields of shared values are left out. So run templates are made
+inactive, until somebody has given the credentials their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from commands.actor import Actor, require
+from commands.company_import import founder
+from commands.facts import present
+from commands.shell import Shell
+from domain import definition
+from domain.company import AssignApplication, CreateCompany, environment_in
+from domain.credential import CreateCredential
+from domain.credential_definition import SECRET_NAME
+from domain.credential_definition import fields as fields_of
+from domain.credential_type import CreateCredentialType
+from domain.credential_values import password_in
+from domain.event import Erased
+from domain.run_template import AssignCredential, CreateRunTemplate
+from domain.run_template_fields import CHECKS
+from domain.sealed import Sealed
+from eventstore.vault import open_all
+
+_OF_COMPANY = ("time_zone", "max_parallel", "settings", "keep_output", "keep_artifacts", "keep_history")
+_NOT_OF_TEMPLATE = frozenset({"note"})
+"""Personal: it is about the other company."""
+
+
+class Cloned(msgspec.Struct, kw_only=True):
+    """What was made, and the names of variables that were left out because they look secret."""
+
+    company_id: int
+    applications: int = 0
+    credential_types: int = 0
+    credentials: int = 0
+    run_templates: int = 0
+    left_out: list[str] = []
+
+
+async def clone(shell: Shell, actor: Actor, source_id: int, wish: CreateCompany, *, via: str = "cli") -> Cloned:
+    """Set up a company like another one.
+
+    Parameters
+    ----------
+    source_id : int
+        The other one.
+    wish : CreateCompany
+        The new one; what it leaves at its default of time zone, limits, settings and retention is taken over.
+
+    Raises
+    ------
+    DomainError
+        The actor may not see the other company or set up companies, or the code is in use.
+    """
+    for permission in ("company.view", "template.view", "credential.view"):
+        require(actor, permission, source_id, wish="clone a company")
+    await present(shell.facts, "company", source_id, "company")
+    row = await shell.facts.row("company_to_clone", source_id)
+    assert row is not None
+    source: dict[str, Any] = msgspec.json.decode(row["source"])
+    clear = await _environment(shell, source_id, source["document"].get("environment"))
+    kept = {name: value for name, value in clear.items() if not _secret(name, value)}
+    made = Cloned(company_id=0, left_out=sorted(clear.keys() - kept.keys()))
+    made.company_id = (await shell.execute(_like(wish, source["document"], kept), actor, source=via)).id
+    actor = founder(actor, made.company_id)
+    for application_id in source["applications"]:
+        assign = AssignApplication(company_id=made.company_id, application_id=application_id)
+        await shell.execute(assign, actor, source=via)
+        made.applications += 1
+    credentials = await _credentials(shell, actor, source, made, via)
+    for template in source["templates"]:
+        document = template["document"]
+        new = await shell.execute(_template(document, template["definition"], made), actor, source=via)
+        made.run_templates += 1
+        for old in template["credentials"]:
+            assigned = AssignCredential(run_template_id=new.id, credential_id=credentials[old])
+            await shell.execute(assigned, actor, source=via)
+    made.left_out = sorted(set(made.left_out))
+    return made
+
+
+def _like(wish: CreateCompany, document: Mapping[str, Any], environment: Mapping[str, str]) -> CreateCompany:
+    plain = CreateCompany(name=wish.name)
+    taken = {
+        name: document[name]
+        for name in _OF_COMPANY
+        if document.get(name) is not None and getattr(wish, name) == getattr(plain, name)
+    }
+    return msgspec.structs.replace(wish, environment={**environment, **wish.environment}, **taken)
+
+
+async def _environment(shell: Shell, company_id: int, sealed: Any) -> dict[str, str]:
+    if sealed is None:
+        return {}
+    (clear,) = await shell.store.keyring.reveal([(sealed, f"company-{company_id}|environment")])
+    return {} if isinstance(clear, Erased) else environment_in(clear)
+
+
+async def _credentials(shell: Shell, actor: Actor, source: Mapping[str, Any], made: Cloned, via: str) -> dict[int, int]:
+    """Make types and credentials like those of the other company; return the new ids by the old ones."""
+    types: dict[int, int] = {}
+    for one in source["types"]:
+        secret = {name for name, field in fields_of(one["definition"]).items() if field.secret}
+        shared = {
+            name: msgspec.convert(value, Sealed) for name, value in (one["values"] or {}).items() if name not in secret
+        }
+        texts = await open_all(
+            shell.store.keyring, [(f"credential_type-{one['id']}|{name}", sealed) for name, sealed in shared.items()]
+        )
+        of_type = CreateCredentialType(
+            company_id=made.company_id,
+            credential_prototype_id=one["prototype_id"],
+            name=one["name"],
+            values={name: text for name, text in zip(shared, texts, strict=True) if password_in(text) is None},
+        )
+        types[one["id"]] = (await shell.execute(of_type, actor, source=via)).id
+        made.credential_types += 1
+    credentials: dict[int, int] = {}
+    for one in source["credentials"]:
+        wish = CreateCredential(
+            credential_type_id=types[one["type_id"]],
+            name=one["name"],
+            write_only=one["write_only"],
+            rotate_every=one["rotate_every"],
+        )
+        credentials[one["id"]] = (await shell.execute(wish, actor, source=via)).id
+        made.credentials += 1
+    return credentials
+
+
+def _template(document: Mapping[str, Any], described: Mapping[str, Any] | None, made: Cloned) -> CreateRunTemplate:
+    """Return a run template like another one, but inactive and without what is secret of its environment."""
+    secret = {name for name, field in definition.fields(described or {}).items() if field.secret}
+    environment: dict[str, str] = document.get("environment") or {}
+    kept = {name: value for name, value in environment.items() if name not in secret and not _secret(name, value)}
+    made.left_out.extend(environment.keys() - kept.keys())
+    names = (*CHECKS, "allow_late")
+    fields = {name: document[name] for name in names if name in document and name not in _NOT_OF_TEMPLATE}
+    return msgspec.convert(
+        {
+            **fields,
+            "company_id": made.company_id,
+            "application_id": document["application_id"],
+            "environment": kept,
+            "active": False,
+        },
+        CreateRunTemplate,
+    )
+
+
+def _secret(name: str, value: str) -> bool:
+    return SECRET_NAME.search(name) is not None or password_in(value) is not None

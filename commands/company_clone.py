@@ -17,13 +17,13 @@ from commands.company_import import founder
 from commands.facts import present
 from commands.shell import Shell
 from domain import definition
-from domain.company import AssignApplication, CreateCompany, environment_in
+from domain.company import AssignApplication, CreateCompany
 from domain.credential import CreateCredential
 from domain.credential_definition import SECRET_NAME
 from domain.credential_definition import fields as fields_of
 from domain.credential_type import CreateCredentialType
 from domain.credential_values import password_in
-from domain.event import Erased
+from domain.environment import environment_in
 from domain.run_template import AssignCredential, CreateRunTemplate
 from domain.run_template_fields import CHECKS
 from domain.sealed import Sealed
@@ -66,7 +66,7 @@ async def clone(shell: Shell, actor: Actor, source_id: int, wish: CreateCompany,
     row = await shell.facts.row("company_to_clone", source_id)
     assert row is not None
     source: dict[str, Any] = msgspec.json.decode(row["source"])
-    clear = await _environment(shell, source_id, source["document"].get("environment"))
+    clear = await _environment(shell, f"company-{source_id}", source["document"])
     kept = {name: value for name, value in clear.items() if not _secret(name, value)}
     made = Cloned(company_id=0, left_out=sorted(clear.keys() - kept.keys()))
     made.company_id = (await shell.execute(_like(wish, source["document"], kept), actor, source=via)).id
@@ -77,8 +77,9 @@ async def clone(shell: Shell, actor: Actor, source_id: int, wish: CreateCompany,
         made.applications += 1
     credentials = await _credentials(shell, actor, source, made, via)
     for template in source["templates"]:
-        document = template["document"]
-        new = await shell.execute(_template(document, template["definition"], made), actor, source=via)
+        clear = await _environment(shell, f"run_template-{template['id']}", template["document"])
+        like = _template(template["document"], template["definition"], clear, made)
+        new = await shell.execute(like, actor, source=via)
         made.run_templates += 1
         for old in template["credentials"]:
             assigned = AssignCredential(run_template_id=new.id, credential_id=credentials[old])
@@ -97,11 +98,9 @@ def _like(wish: CreateCompany, document: Mapping[str, Any], environment: Mapping
     return msgspec.structs.replace(wish, environment={**environment, **wish.environment}, **taken)
 
 
-async def _environment(shell: Shell, company_id: int, sealed: Any) -> dict[str, str]:
-    if sealed is None:
-        return {}
-    (clear,) = await shell.store.keyring.reveal([(sealed, f"company-{company_id}|environment")])
-    return {} if isinstance(clear, Erased) else environment_in(clear)
+async def _environment(shell: Shell, stream: str, document: Mapping[str, Any]) -> dict[str, str]:
+    (clear,) = await shell.store.keyring.reveal([(document.get("environment"), f"{stream}|environment")])
+    return environment_in(clear)
 
 
 async def _credentials(shell: Shell, actor: Actor, source: Mapping[str, Any], made: Cloned, via: str) -> dict[int, int]:
@@ -136,10 +135,11 @@ async def _credentials(shell: Shell, actor: Actor, source: Mapping[str, Any], ma
     return credentials
 
 
-def _template(document: Mapping[str, Any], described: Mapping[str, Any] | None, made: Cloned) -> CreateRunTemplate:
+def _template(
+    document: Mapping[str, Any], described: Mapping[str, Any] | None, environment: Mapping[str, str], made: Cloned
+) -> CreateRunTemplate:
     """Return a run template like another one, but inactive and without what is secret of its environment."""
     secret = {name for name, field in definition.fields(described or {}).items() if field.secret}
-    environment: dict[str, str] = document.get("environment") or {}
     kept = {name: value for name, value in environment.items() if name not in secret and not _secret(name, value)}
     made.left_out.extend(environment.keys() - kept.keys())
     names = (*CHECKS, "allow_late")

@@ -25,7 +25,7 @@ APPLICATION = Projection(
 )
 RUN_TEMPLATE = Projection(
     name="run_template",
-    version=4,
+    version=5,
     classes=(CONFIGURATION, JOB),
     inline=True,
     tables=("run_template", "due"),
@@ -83,7 +83,7 @@ JOB_QUEUE = Projection(
 )
 TASK = Projection(
     name="task",
-    version=3,
+    version=4,
     classes=(CONFIGURATION, JOB),
     inline=True,
     tables=("task",),

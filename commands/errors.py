@@ -58,6 +58,7 @@ _TAKEN = {
     "user_login_key": ("login", "login_taken", "The login “{}” is in use by another user. Choose another."),
     "user_email_key": ("email", "email_taken", "The e-mail address {} is in use by another user. Choose another."),
     "api_token_digest_key": ("token", "token_taken", "This token is in use already. Make another."),
+    "user_passkey_pkey": ("credential_id", "passkey_taken", "This passkey signs another user in already."),
     "user_identity_pkey": ("subject", "identity_taken", "This account signs another user in already."),
     "job_queue_due_key": ("due", "job_due_taken", "There is a job for what was due at {} already."),
 }

@@ -188,6 +188,10 @@ SELECT u.id, u.enabled FROM user_account u WHERE u.uuid = $1::text AND u.removed
 -- The user that an account at an OpenID provider signs in. $1: keyed hash of issuer and subject.
 SELECT i.user_id AS id FROM user_identity i WHERE i.subject_key = $1::text
 
+-- name: user_of_passkey
+-- The user that a passkey signs in. $1: id that its device gave it (base64url).
+SELECT p.user_id AS id FROM user_passkey p WHERE p.credential_id = $1::text
+
 -- name: some_super_admin
 -- A user other than one who may do everything for good. $1: that one.
 SELECT r.user_id AS id FROM user_role r JOIN user_account u ON u.id = r.user_id

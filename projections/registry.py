@@ -100,10 +100,10 @@ SYSTEM_STATE = Projection(
 )
 USER_ACCOUNT = Projection(
     name="user_account",
-    version=1,
+    version=2,
     classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
-    tables=("user_account", "user_role", "user_identity"),
+    tables=("user_account", "user_role", "user_identity", "user_passkey"),
     types=(
         "UserCreated",
         "UserChanged",

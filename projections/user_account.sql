@@ -38,6 +38,15 @@ CREATE TABLE user_identity (
 );
 CREATE INDEX user_identity_user ON user_identity (user_id);
 
+-- Passkeys that sign users in, by the id that their device gave them (base64url).
+CREATE TABLE user_passkey (
+    credential_id text        PRIMARY KEY,
+    company_id    integer,
+    user_id       integer     NOT NULL,
+    added_at      timestamptz NOT NULL
+);
+CREATE INDEX user_passkey_user ON user_passkey (user_id);
+
 -- Folds events of users. Takes a batch in log order.
 CREATE FUNCTION fold_user_account(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -98,5 +107,17 @@ BEGIN
              ORDER BY 1, b.epoch DESC, b.xid DESC, b.position DESC) g
       JOIN user_account u ON u.id = g.user_id AND u.removed_at IS NULL
      WHERE g.type = 'IdentityLinked';
+
+    DELETE FROM user_passkey t USING unnest(batch) b
+     WHERE b.type = 'UserRemoved' AND t.user_id = (b.data->>'user_id')::integer
+        OR b.type = 'PasskeyRemoved' AND t.user_id = (b.data->>'user_id')::integer AND t.credential_id = b.data->>'credential_id';
+    INSERT INTO user_passkey (credential_id, user_id, added_at)
+    SELECT g.credential_id, g.user_id, g.added_at
+      FROM (SELECT DISTINCT ON (1) b.data->>'credential_id' AS credential_id, (b.data->>'user_id')::integer AS user_id, b.type,
+                   (b.data->>'added_at')::timestamptz AS added_at
+              FROM unnest(batch) b WHERE b.type IN ('PasskeyAdded', 'PasskeyRemoved')
+             ORDER BY 1, b.epoch DESC, b.xid DESC, b.position DESC) g
+      JOIN user_account u ON u.id = g.user_id AND u.removed_at IS NULL
+     WHERE g.type = 'PasskeyAdded';
 END
 $$;

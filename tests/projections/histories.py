@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.projections import lives_of_credentials as credentials
 from tests.projections import lives_of_jobs as jobs
 from tests.projections import lives_of_settings as settings
+from tests.projections import lives_of_users as users
 from tests.projections.history import History
 
 Wish = tuple[str, int, int]
@@ -53,6 +54,18 @@ VERBS: dict[Callable[[History, int, int], None], tuple[str, ...]] = {
     credentials.change_credential: ("credentials",),
     credentials.remove_credential: ("credentials",),
     credentials.assign_or_unassign: ("credentials", "templates"),
+    users.create_user: (),
+    users.change_user: ("users",),
+    users.swap_logins: ("users",),
+    users.change_ways_in: ("users",),
+    users.grant_or_revoke_role: ("users",),
+    users.add_or_remove_passkey: ("users",),
+    users.link_or_unlink_identity: ("users",),
+    users.grant_or_revoke_membership: ("users", "companies"),
+    users.remove_user: ("users",),
+    users.create_token: ("users",),
+    users.change_or_revoke_token: ("tokens",),
+    users.sign_in_or_out: ("users",),
     settings.pause_or_resume: (),
     settings.remove_what_is_over: ("companies",),
 }

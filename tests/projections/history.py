@@ -44,6 +44,11 @@ class History:
     credentials: dict[int, int] = field(default_factory=dict)
     assigned: set[tuple[int, int]] = field(default_factory=set)
     """Companies with their applications."""
+    users: dict[int, str] = field(default_factory=dict)
+    passkeys: dict[str, int] = field(default_factory=dict)
+    identities: dict[str, int] = field(default_factory=dict)
+    memberships: dict[tuple[int, int], int] = field(default_factory=dict)
+    tokens: dict[int, int] = field(default_factory=dict)
     dues: set[datetime] = field(default_factory=set)
     queued: dict[int, Job] = field(default_factory=dict)
     running: dict[int, Job] = field(default_factory=dict)

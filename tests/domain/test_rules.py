@@ -14,12 +14,14 @@ from domain import company, job, run_template
 from domain.business_numbers import registration_number_is_valid, vat_number_warning
 from domain.command import Command
 from domain.company import ChangeCompany, CreateCompany, RemoveCompany
+from domain.company_events import CompanyChanged
 from domain.deadline import checked_offset, deadline
 from domain.errors import DomainError, NotFoundError, StateError, ValidationError
 from domain.event import ERASED
 from domain.job import CancelJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.localized import LANGUAGES, localized
 from domain.run_template import ActivateRunTemplate, ChangeRunTemplate, CreateRunTemplate, DeactivateRunTemplate
+from domain.run_template_events import RunTemplateChanged
 
 UUID = "775ed801-2489-4981-bc14-d8a01cba1938"
 NOW = datetime(2026, 1, 5, 10, 20, tzinfo=UTC)
@@ -337,9 +339,11 @@ def test_texts_are_found_in_the_wanted_or_the_next_best_language() -> None:
 def test_a_pause_has_a_reason_that_is_forgotten_when_it_ends() -> None:
     acme = a_company()
     [paused] = company.decide(acme, ChangeCompany(company_id=7, paused=True, pause_reason=" Stocktaking "))
+    assert isinstance(paused, CompanyChanged)
     assert (paused.paused, paused.pause_reason) == (True, "Stocktaking")
     acme = company.evolve(acme, paused)
     [resumed] = company.decide(acme, ChangeCompany(company_id=7, paused=False))
+    assert isinstance(resumed, CompanyChanged)
     assert (resumed.paused, resumed.pause_reason) == (False, None)
     with pytest.raises(ValidationError) as refused:
         company.decide(acme, ChangeCompany(company_id=7, paused=True, pause_reason="x" * 2001))
@@ -350,6 +354,7 @@ def test_a_template_is_switched_off_for_a_reason_that_is_forgotten_when_it_is_sw
     template = a_template()
     wish = DeactivateRunTemplate(run_template_id=42, reason="The bank is down", now=NOW, zone="UTC")
     [changed] = run_template.decide(template, wish)
+    assert isinstance(changed, RunTemplateChanged)
     assert (changed.active, changed.inactive_reason, changed.next_due) == (False, "The bank is down", None)
     template = run_template.evolve(template, changed)
     for on in (
@@ -357,4 +362,5 @@ def test_a_template_is_switched_off_for_a_reason_that_is_forgotten_when_it_is_sw
         ChangeRunTemplate(run_template_id=42, active=True, now=NOW, zone="UTC"),
     ):
         [changed] = run_template.decide(template, on)
+        assert isinstance(changed, RunTemplateChanged)
         assert (changed.active, changed.inactive_reason) == (True, None)

@@ -1,7 +1,7 @@
 """The projector: folds new events into the asynchronous read models, and keeps the log in order.
 
 Housekeeping of the log is here too: partitions ahead of time, signed tree heads, idempotency keys that nobody repeats
-any more.
+any more, sessions and links in mails that have ended.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ AGAIN = 0.02
 """Seconds until the next look for events that a transaction still under way hides; twice as many each time."""
 
 MAKE_PARTITIONS = "SELECT count(*) FROM ensure_partitions(now() - interval '1 month', 13)"
+SWEEP_SIGN_IN = "SELECT sessions, secrets FROM sweep_sign_in($1)"
 FORGET_KEYS = "DELETE FROM idempotency_keys WHERE time < now() - interval '30 days'"
 HOUSEKEEPING_EVERY = 3600.0
 META = Meta(actor="daemon:projector", source="retention")
@@ -83,12 +84,15 @@ async def follow(store: EventStore, daemon: Daemon) -> None:
 
 
 async def keep_house(store: EventStore, daemon: Daemon) -> None:
-    """Make partitions ahead of time, forget old idempotency keys, remove what need not be kept: every hour."""
+    """Make partitions ahead of time; forget old keys, ended sessions, what need not be kept: every hour."""
     while not daemon.stopping.is_set():
         made = await store.pool.fetchval(MAKE_PARTITIONS)
         if made:
             log.info("partitions made", count=made)
         await store.pool.execute(FORGET_KEYS)
+        swept = await store.pool.fetchrow(SWEEP_SIGN_IN, datetime.now(UTC))
+        if swept is not None and any(swept.values()):
+            log.info("what ended of signing in was removed", **dict(swept))
         await remove_what_is_over(store)
         await daemon.pause(HOUSEKEEPING_EVERY)
 

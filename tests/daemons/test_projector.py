@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
-from daemons.projector import fold_all
+from daemons.projector import fold_all, keep_house
+from daemons.runtime import Daemon
 from projections.queries import query
 from tests.testbed.engine import engine
 from tests.testbed.postgres import Database
@@ -49,3 +51,32 @@ async def test_a_projection_of_another_version_is_left_alone(database: Database)
             pass
         assert await lab.store.pool.fetchval("SELECT count(*) FROM audit_trail") == 0
         assert await lab.store.pool.fetchval("SELECT count(*) FROM job") == 1
+
+
+async def test_what_ended_of_signing_in_is_removed_by_itself(database: Database) -> None:
+    session = """
+        INSERT INTO user_session (digest, user_id, method, created_at, seen_at, rotated_at, expires_at, proved_at)
+        VALUES ($1, 1, 'password', now(), now(), now(), now() + $2::interval, now())
+    """
+    secret = (
+        "INSERT INTO one_time_secret (digest, purpose, user_id, expires_at) VALUES ($1, 'x', 1, now() + $2::interval)"
+    )
+    attempt = "INSERT INTO sign_in_attempt (key, failures, first_at) VALUES ($1, 1, now() + $2::interval)"
+    async with engine(database) as lab:
+        for insert, key in ((session, b"a"), (secret, b"a"), (attempt, "a")):
+            await lab.store.pool.execute(insert, key, timedelta(days=-2))
+            await lab.store.pool.execute(insert, key * 2, timedelta(hours=1))
+        daemon = Daemon("projector")
+        house = asyncio.create_task(keep_house(lab.store, daemon))
+
+        async def only_the_rest() -> bool:
+            counts = [
+                await lab.store.pool.fetchval("SELECT count(*) FROM user_session"),
+                await lab.store.pool.fetchval("SELECT count(*) FROM one_time_secret"),
+                await lab.store.pool.fetchval("SELECT count(*) FROM sign_in_attempt"),
+            ]
+            return counts == [1, 1, 1]
+
+        await wait_until(only_the_rest, "only what has not ended")
+        daemon.stopping.set()
+        await house

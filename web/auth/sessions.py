@@ -168,10 +168,6 @@ class Sessions:
             await self._append(user_id, SignedOut(user_id=user_id, session_ids=sorted(ended), cause=cause))
         return ended
 
-    async def sweep(self) -> None:
-        """Remove what has ended."""
-        await self._store.pool.execute(query("sign_in.sweep"), self._clock(), self._settings.idle)
-
     async def _append(self, user_id: int, event: SignedIn | SignedOut) -> None:
         meta = Meta(actor=f"user:{user_id}", source="web")
         await self._store.append(Append(stream=f"sign_in-{user_id}", events=[event]), meta=meta)

@@ -72,15 +72,6 @@ SELECT s.id, s.method, s.created_at, s.seen_at, s.expires_at, s.address, s.agent
 DELETE FROM user_session s
  WHERE s.user_id = $1::integer AND ($2::bigint IS NULL OR s.id = $2) AND ($3::bigint IS NULL OR s.id <> $3) RETURNING s.id
 
--- name: sweep
--- Removes what has ended. $1: moment, $2: seconds after which an idle session ends.
-WITH sessions AS (
-    DELETE FROM user_session s WHERE s.expires_at <= $1::timestamptz OR s.seen_at <= $1::timestamptz - make_interval(secs => $2::float)
-), secrets AS (
-    DELETE FROM one_time_secret o WHERE o.expires_at <= $1::timestamptz
-)
-DELETE FROM sign_in_attempt a WHERE a.first_at < $1::timestamptz - interval '1 day'
-
 -- name: keep
 -- Keeps what is good for one use. $1: digest, $2: purpose, $3: user or NULL, $4: data, $5: when it expires.
 INSERT INTO one_time_secret (digest, purpose, user_id, data, expires_at)
@@ -116,6 +107,6 @@ SELECT p.sign_count FROM passkey_use p WHERE p.credential_id = $1::text
 -- name: use_passkey
 -- Notes that a passkey has signed. $1: passkey, $2: user, $3: its count, $4: moment.
 INSERT INTO passkey_use AS p (credential_id, user_id, sign_count, used_at) VALUES ($1::text, $2::integer, $3::bigint, $4::timestamptz)
-ON CONFLICT (credential_id) DO UPDATE SET sign_count = excluded.sign_count, used_at = excluded.used_at
- WHERE p.user_id = excluded.user_id AND (p.sign_count < excluded.sign_count OR excluded.sign_count = 0)
+ON CONFLICT (credential_id) DO UPDATE SET user_id = excluded.user_id, sign_count = excluded.sign_count, used_at = excluded.used_at
+ WHERE p.user_id <> excluded.user_id OR p.sign_count < excluded.sign_count OR excluded.sign_count = 0
 RETURNING p.sign_count

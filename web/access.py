@@ -6,8 +6,10 @@ from typing import Any
 
 from litestar import Request
 
-from commands.actor import Actor
+from commands.actor import Actor, require
+from commands.denials import recorded_denials
 from eventstore.connection import Companies
+from eventstore.log import Meta
 from web.auth.routes import permission_of, reach
 
 AnyRequest = Request[Any, Any, Any]
@@ -21,4 +23,19 @@ async def acting_companies(request: AnyRequest) -> Companies:
 async def acting_as(request: AnyRequest) -> Actor:
     """Return who executes the commands of a request, with what they may do at this moment."""
     actor: Actor = request.user
+    return actor
+
+
+async def need(request: AnyRequest, permission: str, company_id: int | None = None, *, wish: str) -> Actor:
+    """Return who asks, if they have a permission; a refusal is put down.
+
+    Raises
+    ------
+    DeniedError
+        They have it not.
+    """
+    actor = await acting_as(request)
+    store = request.app.state.site.database.store
+    async with recorded_denials(store, actor, Meta(actor=str(actor), source="web")):
+        require(actor, permission, company_id, wish=wish)
     return actor

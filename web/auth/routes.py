@@ -10,7 +10,6 @@ OPEN = (r"^/$", r"^/favicon\.ico$", r"^/multiflexi/static/", r"^/multiflexi/heal
 """Addresses that need nobody to be signed in, as regular expressions."""
 
 PERMISSIONS = (
-    ("/artifact", "output.view"),
     ("/run-template", "template.view"),
     ("/application", "application.view"),
     ("/credential-prototype", "application.view"),

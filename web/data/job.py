@@ -77,6 +77,8 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
         Version of its output stream.
     chunks : int
         Pieces that its output came in, as far as the read model knows.
+    output_visible : bool
+        Whether the viewer may see what the job wrote, and its files.
     removals : dict[str, Removed]
         When and by which rule its ``output`` and its files (``artifacts``) were removed, if they were.
     """
@@ -104,6 +106,7 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
     timeline: list[Happening] = []
     artifacts: list[ArtifactShown] = []
     artifacts_left_out: int = 0
+    output_visible: bool = True
     removals: dict[str, Removed] = {}
 
     @property

@@ -53,6 +53,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         return self.whole and not self.hidden
 
 
+NOTHING = Window(lines=[], begin=Place(), place=Place(), whole=True, hidden=0, erased=False)
+"""What is shown to those who may not see what jobs wrote."""
+
+
 async def load(store: EventStore, shown: JobShown) -> Window:
     """Read the newest lines of a job's output.
 

@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from eventstore.artifacts import ArtifactMissingError, read_artifact
+from web.access import AnyRequest, need
 from web.data import artifacts
 from web.data.artifacts import ArtifactShown
 from web.data.job import JobShown
@@ -34,10 +35,14 @@ _room = asyncio.Semaphore(AT_ONCE)
 
 @get("/job/{name:str}/artifact/{number:str}")
 async def show(
-    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str], number: FromPath[str]
+    request: AnyRequest,
+    view: NamedDependency[View],
+    site: NamedDependency[Site],
+    name: FromPath[str],
+    number: FromPath[str],
 ) -> Response[str] | Response[ArtifactShown]:
     """Show a file of a job; with ``.json`` after its number, return what is known of it."""
-    shown, artifact = await _find(site, view, name, number.removesuffix(".json"))
+    shown, artifact = await _find(request, site, view, name, number.removesuffix(".json"))
     if number.endswith(".json"):
         return Response(artifact)
     text, cut, image = None, False, False
@@ -63,10 +68,14 @@ async def show(
 
 @get("/job/{name:str}/artifact/{number:str}/image")
 async def picture(
-    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str], number: FromPath[str]
+    request: AnyRequest,
+    view: NamedDependency[View],
+    site: NamedDependency[Site],
+    name: FromPath[str],
+    number: FromPath[str],
 ) -> Response[bytes]:
     """Return an image for the page that shows it."""
-    shown, artifact = await _find(site, view, name, number)
+    shown, artifact = await _find(request, site, view, name, number)
     data = await _content(site, shown, artifact) if artifact.kind == "image" and artifact.shows else b""
     if not artifacts.is_image(artifact, data):
         raise NotFoundError(N_("The file {name} is no image that can be shown."), name=artifact.name)
@@ -76,10 +85,14 @@ async def picture(
 
 @get("/job/{name:str}/artifact/{number:str}/download")
 async def download(
-    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str], number: FromPath[str]
+    request: AnyRequest,
+    view: NamedDependency[View],
+    site: NamedDependency[Site],
+    name: FromPath[str],
+    number: FromPath[str],
 ) -> Stream:
     """Send a file, to be saved."""
-    shown, artifact = await _find(site, view, name, number)
+    shown, artifact = await _find(request, site, view, name, number)
     if artifact.removed:
         raise _gone(artifact)
 
@@ -98,8 +111,9 @@ async def download(
     return Stream(pieces(), media_type=artifact.sent_type, headers=headers)
 
 
-async def _find(site: Site, view: View, name: str, number: str) -> tuple[JobShown, ArtifactShown]:
-    shown = await read(site, view, identifier_of(name))
+async def _find(request: AnyRequest, site: Site, view: View, name: str, number: str) -> tuple[JobShown, ArtifactShown]:
+    shown = await read(site, view, identifier_of(name), request.user)
+    await need(request, "output.view", shown.job.company_id, wish=f"see a file of job {shown.job.id}")
     found = next((each for each in shown.artifacts if str(each.number) == number), None)
     if found is None:
         raise NotFoundError(N_("Job {id} left no file {number}."), id=shown.job.id, number=number[:20])

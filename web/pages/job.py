@@ -11,8 +11,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
+from commands.actor import Actor
 from eventstore.output import read_output
-from web.access import AnyRequest
+from web.access import AnyRequest, need
 from web.data import artifacts, job, output_window
 from web.data.job import CHANNELS, JobShown
 from web.data.output_window import Window
@@ -28,13 +29,14 @@ TEMPLATE = "parts/job.html"
 LIVE_PARTS = ("head", "notices", "facts", "timeline", "output_state", "downloads", "files")
 
 
-async def read(site: Site, view: View, job_id: int) -> JobShown:
-    """Return a job with its timeline."""
+async def read(site: Site, view: View, job_id: int, actor: Actor) -> JobShown:
+    """Return a job with its timeline, and with its files for those who may see what jobs wrote."""
     async with site.database.reading(view.companies) as connection:
         shown = await job.load(connection, site.database.store.keyring, job_id, view, site.renderer.translate(view))
     happened, end = await job.life(site.database.store, job_id)
-    shown = msgspec.structs.replace(shown, timeline=happened)
-    if end is None or not end.artifacts:
+    visible = actor.may("output.view", shown.job.company_id)
+    shown = msgspec.structs.replace(shown, timeline=happened, output_visible=visible)
+    if end is None or not end.artifacts or not visible:
         return shown
     async with site.database.reading(view.companies) as connection:
         files = await artifacts.files_of(connection, end, removed="artifacts" in shown.removals)
@@ -65,14 +67,14 @@ def parts_of(site: Site, view: View, shown: JobShown, nothing_there: bool, erase
 
 @get("/job/{name:str}")
 async def show(
-    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
 ) -> Response[str] | Response[JobShown]:
     """Show a job; with ``.json`` after its id, return it."""
     job_id = identifier_of(name.removesuffix(".json"))
-    shown = await read(site, view, job_id)
+    shown = await read(site, view, job_id, request.user)
     if name.endswith(".json"):
         return Response(shown)
-    window = await output_window.load(site.database.store, shown)
+    window = await output_window.load(site.database.store, shown) if shown.output_visible else output_window.NOTHING
     clock = view.clock(shown.time_zone)
     parts = parts_of(site, view, shown, not window.lines, window.erased)
     html = site.renderer.render(
@@ -98,7 +100,7 @@ async def live(
 ) -> Stream:
     """Send the parts of the page as they change, and the lines of the output as they come."""
     job_id = identifier_of(name)
-    shown = await read(site, view, job_id)
+    shown = await read(site, view, job_id, request.user)
     known, _, place = (request.headers.get("last-event-id") or since).partition("/")
     clock = view.clock(shown.time_zone)
 
@@ -109,7 +111,7 @@ async def live(
                 job_id,
                 watcher=watcher,
                 clock=clock,
-                read=partial(read, site, view, job_id),
+                read=partial(read, site, view, job_id, request.user),
                 parts=partial(parts_of, site, view),
                 sent=Sent(known),
                 place=Place.parse(place),
@@ -122,7 +124,11 @@ async def live(
 
 @get("/job/{name:str}/output/{file:str}")
 async def download(
-    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str], file: FromPath[str]
+    request: AnyRequest,
+    view: NamedDependency[View],
+    site: NamedDependency[Site],
+    name: FromPath[str],
+    file: FromPath[str],
 ) -> Stream:
     """Return what a job wrote to one channel, byte for byte, from the log."""
     job_id = identifier_of(name)
@@ -131,6 +137,7 @@ async def download(
         raise NotFoundError(N_("A job has no output {name}; there are stdout.txt and stderr.txt."), name=file[:40])
     async with site.database.reading(view.companies) as connection:
         shown = await job.load(connection, site.database.store.keyring, job_id, view, site.renderer.translate(view))
+    await need(request, "output.view", shown.job.company_id, wish=f"see the output of job {job_id}")
     pieces = _pieces(site, job_id, channel)
     first = await anext(pieces, b"")
     if not first and any(each.name == channel and each.bytes for each in shown.channels) and shown.finished:

@@ -83,8 +83,9 @@ class JobStream:
                 if self._shown is None or self._watcher.stale:
                     self._watcher.stale = False
                     self._shown = await self._read()
-                async for event in self._output():
-                    yield event
+                if self._shown.output_visible:
+                    async for event in self._output():
+                        yield event
             except (UnavailableError, *AWAY):
                 yield COMMENT if away else message({"away": True}, event="database")
                 away, self._shown = True, None

@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from commands import passwords
-from commands.actor import Actor, require
+from commands.actor import Actor
 from commands.facts import SqlFacts
 from commands.shell import Shell
 from domain.command import Command
@@ -23,7 +23,7 @@ from domain.permissions import COMPANY_ROLES, DEFAULT_ROLE, SYSTEM_ROLES
 from domain.user_commands import ChangeUser, CreateUser, GrantRole, RevokeRole, SetPassword
 from eventstore.blind_index import BlindIndex
 from web import i18n, refusals
-from web.access import AnyRequest, acting_as
+from web.access import AnyRequest, acting_as, need
 from web.data import users
 from web.data.template_form import NO_MOMENT
 from web.data.users import UserList, UserShown
@@ -172,21 +172,19 @@ def moment(form: Mapping[str, str], view: View) -> datetime | None:
 
 async def managing(request: AnyRequest) -> Actor:
     """Return who acts, if they may manage users."""
-    actor = await acting_as(request)
-    require(actor, "users.manage", wish="manage users")
-    return actor
+    return await need(request, "users.manage", wish="manage users")
 
 
 async def read_list(request: AnyRequest, site: Site, view: View) -> UserList:
     """Return a page of users. Who they are belongs to no company, so it is read as the installation, once it may be."""
-    require(await acting_as(request), "users.view", wish="see the users")
+    await need(request, "users.view", wish="see the users")
     async with site.database.reading("*") as connection:
         return await users.load_list(connection, site.database.store.keyring, view)
 
 
 async def read(request: AnyRequest, site: Site, user_id: int) -> UserShown:
     """Return a user."""
-    require(await acting_as(request), "users.view", wish="see the users")
+    await need(request, "users.view", wish="see the users")
     async with site.database.reading("*") as connection:
         return await users.load(connection, site.database.store.keyring, user_id)
 

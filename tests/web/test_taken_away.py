@@ -1,0 +1,111 @@
+"""What is taken away is gone at once: output for those who may not see it, tokens that were revoked."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from domain.access_events import AccessDenied
+from tests.web.conftest import Served
+from tests.web.seeding import Installation
+from tests.web.test_web_users import token
+from web.auth import middleware
+
+SECRET = "balance 1,234,567"
+
+
+async def shown(client: httpx.AsyncClient, path: str) -> httpx.Response:
+    answer = await client.get(path)
+    assert answer.status_code == 200, path
+    return answer
+
+
+async def test_members_who_may_not_see_output_see_the_job_and_nothing_that_it_wrote(
+    installation: Installation, served: Served
+) -> None:
+    application, company = await installation.application(), await installation.company()
+    template = await installation.template(company, application)
+    left = await installation.artifact(company, "balance.txt", "text/plain", SECRET.encode())
+    output = [("stdout", f"{SECRET}\n".encode())]
+    job = await installation.job(company, application, template, output=output, artifacts=[left])
+    await installation.project()
+    seeing, blind = await installation.user("jane"), await installation.user("john")
+    await installation.member(seeing, company, "viewer")
+    await installation.member(blind, company, "viewer", less=("output.view",))
+    async with served.client(await installation.session(seeing)) as client:
+        number = (await shown(client, f"/job/{job}.json")).json()["artifacts"][0]["number"]
+        assert SECRET in (await shown(client, f"/job/{job}")).text
+        assert "balance.txt" in (await shown(client, f"/job/{job}")).text
+        assert SECRET in (await shown(client, f"/job/{job}/output/stdout.txt")).text
+        assert SECRET in (await shown(client, f"/job/{job}/artifact/{number}/download")).text
+    async with served.client(await installation.session(blind)) as client:
+        for path in (f"/job/{job}", f"/job/{job}.json", f"/job/{job}/live"):
+            text = (await shown(client, path)).text
+            assert SECRET not in text and "balance.txt" not in text, path
+        assert "Not for you to see" in (await shown(client, f"/job/{job}")).text
+        refused = [f"/job/{job}/output/{name}.txt" for name in ("stdout", "stderr")]
+        refused += [f"/job/{job}/artifact/{number}{end}" for end in ("", ".json", "/image", "/download")]
+        for path in refused:
+            answer = await client.get(path)
+            assert answer.status_code == 403 and SECRET not in answer.text, path
+    stream = f"access-{blind}-{company}"
+    denials = [each.event async for each in installation.store.read_stream(stream)]
+    assert len(denials) == len(refused)
+    assert all(isinstance(each, AccessDenied) and each.permission == "output.view" for each in denials)
+
+
+async def test_a_stream_of_output_ends_when_it_may_not_be_seen_any_more(
+    installation: Installation, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application, company = await installation.application(), await installation.company()
+    template = await installation.template(company, application)
+    job = await installation.schedule(company, application, template)
+    await installation.start(job, company, template)
+    await installation.project()
+    jane = await installation.user("jane")
+    await installation.member(jane, company, "viewer")
+    monkeypatch.setattr(middleware, "CHECKED_EVERY", 0.0)
+    async with (
+        served.client(await installation.session(jane)) as client,
+        client.stream("GET", f"/job/{job}/live") as answer,
+    ):
+        pieces = answer.aiter_text()
+        await anext(pieces)
+        await installation.member(jane, company, "viewer", less=("output.view",))
+        await installation.write(job, company, f"{SECRET}\n".encode())
+        async with asyncio.timeout(20):
+            assert SECRET not in "".join([piece async for piece in pieces])
+
+
+async def test_a_token_is_of_no_use_from_the_moment_on_at_which_it_is_revoked(
+    installation: Installation, served: Served
+) -> None:
+    async with served.client() as owner:
+        page = await owner.post(
+            "/account/token", data={"_csrf_token": await token(owner, "/account"), "name": "Nightly"}
+        )
+        value = page.text.partition("mfx_")[2].partition("<")[0]
+        [listed] = (await owner.get("/account.json")).json()["tokens"]
+        form = {"_csrf_token": await token(owner, "/account"), "token_id": str(listed["id"])}
+        async with served.stranger(headers={"authorization": f"Bearer mfx_{value}"}) as program:
+            used = asyncio.Event()
+            revoked = False
+            late: list[int] = []
+
+            async def use() -> None:
+                while True:
+                    began_late = revoked
+                    status = (await program.get("/jobs.json")).status_code
+                    used.set()
+                    if began_late:
+                        late.append(status)
+                        return
+
+            using = [asyncio.create_task(use()) for _ in range(4)]
+            await used.wait()
+            assert (await owner.post("/account/token/revoke", data=form)).status_code == 303
+            revoked = True
+            await asyncio.gather(*using)
+            assert late == [401, 401, 401, 401]

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -16,16 +16,21 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.response import Redirect
 
+from eventstore.errors import SettingsError
 from eventstore.settings import Settings
 from web import failures, preferences
 from web.api import health
 from web.assets import Assets
 from web.auth.middleware import SignInMiddleware
-from web.auth.settings import sign_in_settings
+from web.auth.openid import OpenIdProvider
+from web.auth.openid import settings_of as openid_settings
+from web.auth.settings import SignInSettings, sign_in_settings
 from web.database import Database
 from web.live import Hub, Snapshots
+from web.mail import MailSettings, mail_settings
 from web.pages import (
     account,
+    account_access,
     actions,
     artifacts,
     companies,
@@ -36,9 +41,11 @@ from web.pages import (
     job,
     jobs,
     queue,
+    reset,
     run_form,
     run_templates,
     sign_in,
+    sign_in_elsewhere,
     static,
     system,
     tasks,
@@ -67,8 +74,11 @@ PAGES = (
     company_import,
     credentials,
     users,
+    account_access,
     account,
     sign_in,
+    sign_in_elsewhere,
+    reset,
     static,
     health,
 )
@@ -87,7 +97,18 @@ def create_app(settings: Settings) -> Litestar:
     database = Database(settings)
     secret = csrf_secret(settings)
     renderer, signing_in = Renderer(assets, number), sign_in_settings(os.environ)
-    site = Site(database, Hub(database), Snapshots(), renderer, assets, number, secret, signing_in)
+    site = Site(
+        database,
+        Hub(database),
+        Snapshots(),
+        renderer,
+        assets,
+        number,
+        secret,
+        signing_in,
+        openid=openid_provider(os.environ),
+        mail=mail_of(os.environ, signing_in),
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -106,6 +127,7 @@ def create_app(settings: Settings) -> Litestar:
             cookie_name="multiflexi_csrf",
             cookie_path=BASE,
             cookie_httponly=True,
+            cookie_secure=signing_in.address.startswith("https://"),
             cookie_samesite="strict",
         ),
         exception_handlers=failures.HANDLERS,
@@ -133,6 +155,38 @@ def csrf_secret(settings: Settings) -> str:
     if not settings.master_key:
         return secrets.token_hex(32)
     return hmac.new(settings.master_key.encode(), b"multiflexi web forms", hashlib.sha256).hexdigest()
+
+
+def openid_provider(environment: Mapping[str, str]) -> OpenIdProvider | None:
+    """Return the provider by which one may sign in, None if none is set up.
+
+    Raises
+    ------
+    SettingsError
+        It is set up in part, or wrongly.
+    """
+    try:
+        settings = openid_settings(environment)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    return None if settings is None else OpenIdProvider(settings)
+
+
+def mail_of(environment: Mapping[str, str], signing_in: SignInSettings) -> MailSettings | None:
+    """Return the way of mails, None if none is set up.
+
+    Raises
+    ------
+    SettingsError
+        It is set up wrongly; or links in mails would lead wherever a forged request says.
+    """
+    settings = mail_settings(environment)
+    if settings is not None and not signing_in.address:
+        raise SettingsError(
+            "MULTIFLEXI_SMTP_URL is set, but MULTIFLEXI_URL is not: mails would not know the address of the pages. "
+            "Set it, e.g. to https://multiflexi.example.com"
+        )
+    return settings
 
 
 def program_version() -> str:

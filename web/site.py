@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from litestar import Request
 from litestar.datastructures import State
 
 from web.assets import Assets
+from web.auth.openid import OpenIdProvider
+from web.auth.reset import Sending
 from web.auth.settings import SignInSettings
 from web.auth.sign_in import SignIn
 from web.database import Database
 from web.live import Hub, Snapshots
+from web.mail import MailSettings
 from web.rendering import Renderer
 
 
 @dataclass(frozen=True)
 class Site:
-    """What all handlers share; ``secret`` signs what a browser keeps between two steps."""
+    """What all handlers share; ``secret`` signs what a browser keeps between two steps.
+
+    ``openid`` is the provider by which one may sign in, ``mail`` the way of mails, each None if none
+    is set up; ``sending`` holds mails on their way.
+    """
 
     database: Database
     hub: Hub
@@ -28,6 +35,9 @@ class Site:
     version: str
     secret: str
     sign_in_settings: SignInSettings
+    openid: OpenIdProvider | None = None
+    mail: MailSettings | None = None
+    sending: Sending = field(default_factory=set)
 
     @cached_property
     def sign_in(self) -> SignIn:

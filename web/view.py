@@ -47,6 +47,8 @@ class View:
         The moment at which the request came.
     viewer : str or None
         Login of who is signed in by a session.
+    sees_users : bool
+        Whether they may see the users of the installation.
     """
 
     companies: Companies
@@ -59,6 +61,7 @@ class View:
     csrf_token: str
     now: datetime
     viewer: str | None = None
+    sees_users: bool = False
 
     @classmethod
     def plain(cls, request: AnyRequest) -> View:
@@ -127,6 +130,7 @@ async def view_of(request: AnyRequest) -> View:
         csrf_token=str(ScopeState.from_scope(request.scope).csrf_token or ""),
         now=datetime.now(UTC),
         viewer=request.auth.login if request.auth is not None else None,
+        sees_users=request.user.may("users.view"),
     )
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -126,12 +127,12 @@ class Browser:
         """Let pages complain about something that a test brings about: an answer of 422, say."""
         self._forgiven = texts
 
-    async def open(self, path: str = "/", *, signed_in: bool = True, **options: Any) -> Any:
+    async def open(self, path: str = "/", *, signed_in: bool = True, cookie: str | None = None, **options: Any) -> Any:
         """Open a page of the web interface in a context of its own; options are those of a browser context."""
         context = await self._browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
         if signed_in:
-            host = self.url.split("/multiflexi")[0]
-            await context.add_cookies([{"name": SESSION, "value": self._cookie, "url": host}])
+            value, host = cookie or self._cookie, urlsplit(self.url).hostname
+            await context.add_cookies([{"name": SESSION, "value": value, "domain": host, "path": "/multiflexi"}])
         page = await context.new_page()
         page.set_default_timeout(10_000)
         page.on("console", lambda message: self._note(message.type, message.text))

@@ -62,3 +62,9 @@ class Attempts:
     async def succeeded(self, keys: tuple[str, str | None]) -> None:
         """Take an attempt back that succeeded."""
         await self._store.pool.execute(query("sign_in.forget"), *keys)
+
+    async def forgive(self, account: str) -> None:
+        """Open an account again whose user proved by other means who they are."""
+        await self._store.pool.execute(
+            query("sign_in.forget"), await self._index.of("attempt by account", account), None
+        )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+
+from domain.permissions import SYSTEM_ROLES
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures that an ID token may have: by a key that only the provider holds, and never none."""
@@ -74,6 +77,12 @@ class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
         What the button on the sign-in page calls it (``MULTIFLEXI_OPENID_NAME``).
     scope : str
         What is asked for (``MULTIFLEXI_OPENID_SCOPE``).
+    role : str or None
+        Who signs in there and has no user here is made one with this system role (``MULTIFLEXI_OPENID_ROLE``); None:
+        nobody is.
+    domains : tuple[str, ...]
+        Only with a verified e-mail address in one of these domains is somebody made a user
+        (``MULTIFLEXI_OPENID_DOMAINS``, separated by commas); empty: whatever the address.
     """
 
     issuer: str
@@ -81,6 +90,8 @@ class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
     client_secret: str = ""
     name: str = "OpenID"
     scope: str = "openid email profile"
+    role: str | None = None
+    domains: tuple[str, ...] = ()
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +141,15 @@ def settings_of(environment: Mapping[str, str]) -> OpenIdSettings | None:
         client_secret=environment.get("MULTIFLEXI_OPENID_CLIENT_SECRET", ""),
         name=environment.get("MULTIFLEXI_OPENID_NAME") or "OpenID",
         scope=scope,
+        role=_role(environment.get("MULTIFLEXI_OPENID_ROLE", "").strip().lower()),
+        domains=tuple(re.findall(r"[^\s,@]+", environment.get("MULTIFLEXI_OPENID_DOMAINS", "").lower())),
     )
+
+
+def _role(name: str) -> str | None:
+    if name and name not in SYSTEM_ROLES:
+        raise ValueError(f"MULTIFLEXI_OPENID_ROLE is “{name}”; expected one of {', '.join(SYSTEM_ROLES)}.")
+    return name or None
 
 
 def protected(address: str) -> bool:

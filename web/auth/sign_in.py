@@ -19,7 +19,6 @@ from commands import passwords
 from commands.actor import SYSTEM, Actor
 from commands.facts import SqlFacts
 from commands.shell import Shell
-from commands.users import identity_key
 from domain.aggregates import USER
 from domain.errors import DomainError
 from domain.sign_in_events import SignInFailed
@@ -31,7 +30,6 @@ from eventstore.store import EventStore
 from web.auth import one_time_codes
 from web.auth.attempts import Attempts, LockedError
 from web.auth.one_time import OneTimeSecrets
-from web.auth.openid import Identity
 from web.auth.sessions import Sessions
 from web.auth.settings import SignInSettings
 from web.errors import N_, WebError
@@ -106,7 +104,7 @@ class SignIn:
         """
         row = await self.facts.row("user_of_login", await self.facts.keyed("login", login[:200]))
         user_id: int = 0 if row is None else row["id"]
-        keys = await self._begin(f"login {login[:200]}", user_id, visitor)
+        keys = await self.begin(f"login {login[:200]}", user_id, visitor)
         user = await self.user(user_id)
         encoded = user.password if user is not None and isinstance(user.password, str) else None
         right = await passwords.matches(encoded, password)
@@ -135,7 +133,7 @@ class SignIn:
         user = None if kept is None or kept.user_id is None else await self.user(kept.user_id)
         if user is None or not user.enabled or not isinstance(user.totp, str):
             raise WrongError(N_("Too much time has passed. Sign in again."))
-        keys = await self._begin(f"code {user.user_id}", user.user_id, visitor)
+        keys = await self.begin(f"code {user.user_id}", user.user_id, visitor)
         method = await self._check_code(user, code)
         if method is None:
             await self._failed(user.user_id, "code", visitor)
@@ -145,21 +143,6 @@ class SignIn:
         await self.attempts.succeeded(keys)
         return await self._open(user.user_id, f"password+{method}", visitor)
 
-    async def openid(self, identity: Identity, visitor: Visitor) -> SignedInBy:
-        """Sign in by an account at a provider that was verified, and that a user has linked to theirs.
-
-        Raises
-        ------
-        WrongError
-            No user has linked it, or the user may not sign in.
-        """
-        key = await identity_key(self.facts, identity.issuer, identity.subject)
-        row = await self.facts.row("user_of_identity", key)
-        user = None if row is None else await self.user(row["id"])
-        if user is None or not user.enabled:
-            raise WrongError(N_("No user is linked to this account. Sign in by password, and link it on your page."))
-        return await self._open(user.user_id, "openid", visitor)
-
     async def check_password(self, user_id: int, password: str, visitor: Visitor) -> bool:
         """Tell whether a user who is signed in knows their password, before something that needs it.
 
@@ -168,7 +151,7 @@ class SignIn:
         LockedError
             It was tried too often.
         """
-        keys = await self._begin(f"again {user_id}", user_id, visitor)
+        keys = await self.begin(f"again {user_id}", user_id, visitor)
         user = await self.user(user_id)
         encoded = user.password if user is not None and isinstance(user.password, str) else None
         if not await passwords.matches(encoded, password):
@@ -220,7 +203,14 @@ class SignIn:
             return None
         return "recovery"
 
-    async def _begin(self, account: str, user_id: int, visitor: Visitor) -> tuple[str, str | None]:
+    async def begin(self, account: str, user_id: int, visitor: Visitor) -> tuple[str, str | None]:
+        """Count an attempt before it is judged; what is returned takes it back when it succeeds.
+
+        Raises
+        ------
+        LockedError
+            It was tried too often.
+        """
         try:
             return await self.attempts.begin(account, visitor.address, self.clock())
         except LockedError:

@@ -13,6 +13,7 @@ from domain import user
 from domain.user import User
 from domain.user_events import UserEvent
 from eventstore.store import EventStore
+from web.data.access_shown import OwnIdentity, OwnSession, OwnToken, identities_of
 from web.errors import N_, NotFoundError
 
 GOOD_FOR = 900
@@ -36,6 +37,9 @@ class AccountShown(msgspec.Struct, frozen=True, kw_only=True):
     second_factor: bool
     recovery_codes: int
     passkeys: list[PasskeyShown]
+    sessions: list[OwnSession]
+    tokens: list[OwnToken]
+    identities: list[OwnIdentity]
 
 
 async def load(store: EventStore, user_id: int) -> User:
@@ -55,7 +59,7 @@ async def load(store: EventStore, user_id: int) -> User:
     return state
 
 
-def shown(state: User) -> AccountShown:
+def shown(state: User, sessions: list[OwnSession], tokens: list[OwnToken]) -> AccountShown:
     """Return what the page shows of a user."""
     return AccountShown(
         id=state.user_id,
@@ -67,6 +71,9 @@ def shown(state: User) -> AccountShown:
             PasskeyShown(id=each.credential_id, name=str(each.name), added_at=each.added_at)
             for each in state.passkeys.values()
         ],
+        sessions=sessions,
+        tokens=tokens,
+        identities=identities_of(state),
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import msgspec
+import structlog
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -16,6 +16,7 @@ from commands import passwords
 from commands.actor import Actor
 from domain.command import Command
 from domain.errors import DomainError
+from domain.permissions import EVERYTHING
 from domain.user import User
 from domain.user_commands import (
     AddPasskey,
@@ -26,12 +27,15 @@ from domain.user_commands import (
     SetPassword,
 )
 from web import refusals
-from web.access import AnyRequest, acting_as
+from web.access import AnyRequest, acting_as, need
 from web.auth import one_time_codes, passkeys
+from web.auth.addresses import passkey_site
 from web.auth.passkeys import PasskeyError
-from web.data import account
+from web.auth.sessions import Session
+from web.data import access_shown, account
 from web.data.account import AccountShown
 from web.errors import N_, BadRequestError, NotFoundError
+from web.pages.sign_in import visitor
 from web.pages.users import sent, shell_of
 from web.rendering import page, safe
 from web.site import Site
@@ -44,6 +48,8 @@ TOO_OLD = N_("This took too long, or was begun elsewhere. Begin again.")
 DIFFERENT = N_("The two passwords are not the same.")
 WORDS = (N_("very weak"), N_("weak"), N_("fair"), N_("good"), N_("strong"))
 """Strength of a password, from 0 to 4."""
+
+log = structlog.get_logger(__name__)
 
 
 class Strength(msgspec.Struct, frozen=True):
@@ -58,13 +64,13 @@ class Strength(msgspec.Struct, frozen=True):
 async def show(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show the own account."""
     _, state = await own(request, site)
-    return page(render(site, view, state))
+    return page(await render(request, site, view, state))
 
 
 @get("/account.json")
 async def show_json(request: AnyRequest, site: NamedDependency[Site]) -> AccountShown:
     """Return what the page of the own account shows."""
-    return account.shown((await own(request, site))[1])
+    return await shown_of(request, site, (await own(request, site))[1])
 
 
 @post("/account/strength")
@@ -92,7 +98,7 @@ async def change_password(
     actor, state = await own(request, site)
     form, translate = await sent(request), site.renderer.translate(view)
     errors: dict[str, str] = {}
-    if not await proved(state, form.get("current", "")):
+    if not await proved(request, site, state, form.get("current", "")):
         errors["current"] = translate(WRONG_PASSWORD)
     if form.get("password", "") != form.get("again", ""):
         errors["again"] = translate(DIFFERENT)
@@ -103,9 +109,18 @@ async def change_password(
         errors["password"] = refusals.told(error, translate)
         good = ""
     if errors:
-        return page(render(site, view, state, errors=errors), 422)
+        return page(await render(request, site, view, state, errors=errors), 422)
     wish = SetPassword(user_id=state.user_id, password=await passwords.hashed(good), cause="changed")
-    return await done(site, view, actor, wish, "password")
+    answer = await done(site, view, actor, wish, "password")
+    # All sessions end with the password that opened them, but for the one whose user has just proved who they are.
+    session: Session | None = request.auth
+    if session is not None:
+        await site.sign_in.sessions.prove(session)
+    ended = await site.sign_in.sessions.close(
+        state.user_id, but=None if session is None else session.id, cause="password"
+    )
+    log.info("password changed", user=state.user_id, sessions_ended=len(ended))
+    return answer
 
 
 @get("/account/second-factor")
@@ -124,7 +139,7 @@ async def enable(request: AnyRequest, view: NamedDependency[View], site: NamedDe
     if secret is None:
         text = translate(TOO_OLD)
         return page(render_second_factor(site, view, state, one_time_codes.new_secret(), text), 422)
-    if one_time_codes.step_of(secret, form.get("code", ""), time.time(), 0) is None:
+    if not await site.sign_in.use_code(state.user_id, secret, form.get("code", "")):
         return page(render_second_factor(site, view, state, secret, translate(WRONG_CODE)), 422)
     codes = one_time_codes.new_recovery_codes()
     digests = tuple(one_time_codes.digest_of(code) for code in codes)
@@ -143,8 +158,8 @@ async def change(
     form, translate = await sent(request), site.renderer.translate(view)
     if what not in ("no-second-factor", "recovery-codes", "remove-passkey"):
         raise NotFoundError(N_("There is nothing of that kind with the number {id}."), id=what[:40])
-    if not await proved(state, form.get("current", "")):
-        return page(render(site, view, state, errors={what: translate(WRONG_PASSWORD)}), 422)
+    if not await proved(request, site, state, form.get("current", "")):
+        return page(await render(request, site, view, state, errors={what: translate(WRONG_PASSWORD)}), 422)
     if what == "recovery-codes":
         codes = one_time_codes.new_recovery_codes()
         digests = tuple(one_time_codes.digest_of(code) for code in codes)
@@ -161,7 +176,7 @@ async def begin_passkey(request: AnyRequest, site: NamedDependency[Site]) -> dic
     """Begin to add a passkey: return the options for the browser, and what it sends back with its answer."""
     _, state = await own(request, site)
     name = " ".join(str(part) for part in (state.first_name, state.last_name) if part)
-    asked = passkeys.ask_for_new(here(request), state.uuid, str(state.login), name, list(state.passkeys))
+    asked = passkeys.ask_for_new(passkey_site(request), state.uuid, str(state.login), name, list(state.passkeys))
     return {"options": asked.options, "token": account.sealed(site.secret, PASSKEY, state.user_id, asked.challenge)}
 
 
@@ -177,7 +192,7 @@ async def finish_passkey(
         raise BadRequestError(TOO_OLD)
     try:
         answer = msgspec.json.decode(form.get("answer", ""), type=dict[str, Any])
-        made = passkeys.check_new(here(request), challenge, answer)
+        made = passkeys.check_new(passkey_site(request), challenge, answer)
     except (msgspec.DecodeError, PasskeyError):
         raise BadRequestError(N_("The device did not prove that it made the passkey. Try again.")) from None
     wish = AddPasskey(
@@ -202,12 +217,19 @@ async def own(request: AnyRequest, site: Site) -> tuple[Actor, User]:
     actor = await acting_as(request)
     if actor.user_id is None:
         raise NotFoundError(N_("Only who has signed in has an account."))
+    await need(request, "users.own", wish="manage the own account")
     return actor, await account.load(site.database.store, actor.user_id)
 
 
-async def proved(state: User, password: str) -> bool:
-    """Tell whether somebody knows the password; who has none has nothing to prove."""
-    return state.password is None or await passwords.matches(str(state.password), password)
+async def proved(request: AnyRequest, site: Site, state: User, password: str) -> bool:
+    """Tell whether somebody knows the password; who has none has nothing to prove.
+
+    Raises
+    ------
+    LockedError
+        It was tried too often.
+    """
+    return state.password is None or await site.sign_in.check_password(state.user_id, password, visitor(request))
 
 
 async def done(site: Site, view: View, actor: Actor, wish: Command, what: str) -> Redirect:
@@ -216,22 +238,34 @@ async def done(site: Site, view: View, actor: Actor, wish: Command, what: str) -
     return Redirect(view.url("account", saved=what), status_code=303)
 
 
-def here(request: AnyRequest) -> passkeys.Site:
-    """Return this installation as the browser knows it."""
-    return passkeys.Site(
-        host=request.url.hostname or "localhost", origin=f"{request.url.scheme}://{request.url.netloc}"
-    )
+async def shown_of(request: AnyRequest, site: Site, state: User) -> AccountShown:
+    """Return what the page shows."""
+    sessions = await access_shown.sessions_of(site.sign_in.sessions, state.user_id, request.auth)
+    # The own account belongs to no company, so it is read as the installation.
+    async with site.database.reading("*") as connection:
+        tokens = await access_shown.tokens_of(connection, site.database.store.keyring, state.user_id)
+    return account.shown(state, sessions, tokens)
 
 
-def render(site: Site, view: View, state: User, errors: dict[str, str] | None = None) -> str:
-    """Return the page of the account."""
+async def render(
+    request: AnyRequest,
+    site: Site,
+    view: View,
+    state: User,
+    errors: dict[str, str] | None = None,
+    token: str | None = None,
+) -> str:
+    """Return the page of the account; ``token`` is an API token that was just made."""
     return site.renderer.render(
         "account.html",
         view,
-        account=account.shown(state),
+        account=await shown_of(request, site, state),
         errors=errors or {},
         saved=view.parameters.get("saved"),
         shortest=passwords.shortest(),
+        provider=None if site.openid is None else site.openid.settings.name,
+        permissions=EVERYTHING,
+        fresh_token=token,
     )
 
 

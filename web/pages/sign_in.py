@@ -23,7 +23,7 @@ LONGEST = 4096
 @get("/sign-in")
 async def show(request: AnyRequest, site: NamedDependency[Site]) -> Response[str]:
     """Show the form."""
-    return _form(request, site, page_asked_for(request.query_params.get("next")))
+    return form_again(request, site, page_asked_for(request.query_params.get("next")))
 
 
 @post("/sign-in", status_code=200)
@@ -35,9 +35,9 @@ async def sign_in(request: AnyRequest, site: NamedDependency[Site]) -> Response[
     try:
         done = await site.sign_in.password(login, password, visitor(request))
     except WebError as error:
-        return _form(request, site, wanted, error=error, login=login)
+        return form_again(request, site, wanted, error=error, login=login)
     if isinstance(done, SecondStep):
-        answer = _form(request, site, wanted, code=True)
+        answer = form_again(request, site, wanted, code=True)
         answer.set_cookie(step_cookie(request, done.token, int(SECOND_STEP_LASTS)))
         return answer
     return signed_in(request, done, wanted)
@@ -53,7 +53,7 @@ async def second_step(request: AnyRequest, site: NamedDependency[Site]) -> Respo
             request.cookies.get(STEP, ""), str(form.get("code") or "")[:100], visitor(request)
         )
     except WebError as error:
-        return _form(request, site, wanted, error=error, code=True)
+        return form_again(request, site, wanted, error=error, code=True)
     return signed_in(request, done, wanted)
 
 
@@ -87,7 +87,7 @@ def open_view(request: AnyRequest) -> View:
     return dataclasses.replace(View.plain(request), csrf_token=token)
 
 
-def _form(
+def form_again(
     request: AnyRequest,
     site: Site,
     wanted: str,
@@ -95,10 +95,22 @@ def _form(
     error: WebError | None = None,
     login: str = "",
     code: bool = False,
+    notice: str = "",
 ) -> Response[str]:
+    """Return the page with its form, and what went wrong before."""
     view = open_view(request)
     told = "" if error is None else error.told(site.renderer.translate(view))
-    html = site.renderer.render("sign_in.html", view, wanted=wanted, error=told, login=login, code=code)
+    html = site.renderer.render(
+        "sign_in.html",
+        view,
+        wanted=wanted,
+        error=told,
+        login=login,
+        code=code,
+        notice=notice,
+        provider=site.openid.settings.name if site.openid is not None else None,
+        forgotten=site.mail is not None,
+    )
     status = 200 if error is None else error.status
     return page(html, status)
 

@@ -8,3 +8,4 @@ import "./js/output.js";
 import "./js/schedule.js";
 import "./js/copy.js";
 import "./js/account.js";
+import "./js/passkey.js";

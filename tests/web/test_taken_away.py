@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from commands.actor import SYSTEM
+from commands.facts import SqlFacts
+from commands.shell import Shell
+from commands.tokens import bearer, digest_of, new_token
 from domain.access_events import AccessDenied
+from domain.api_token import CreateToken, RevokeToken
+from eventstore.blind_index import BlindIndex
 from tests.web.conftest import Served
 from tests.web.seeding import Installation
 from tests.web.test_web_users import token
@@ -109,3 +116,17 @@ async def test_a_token_is_of_no_use_from_the_moment_on_at_which_it_is_revoked(
             revoked = True
             await asyncio.gather(*using)
             assert late == [401, 401, 401, 401]
+
+
+async def test_a_revoked_token_is_refused_in_the_very_second_and_by_clocks_that_are_behind(
+    installation: Installation,
+) -> None:
+    now = datetime.now(UTC)
+    shell, value = Shell(installation.store, clock=lambda: now), new_token()
+    wish = CreateToken(user_id=installation.administrator, digest=digest_of(value))
+    made = await shell.execute(wish, SYSTEM)
+    facts = SqlFacts(installation.store.pool, BlindIndex(installation.store.keyring))
+    assert await bearer(facts, value, now) is not None
+    await shell.execute(RevokeToken(api_token_id=made.id), SYSTEM)
+    for seconds in (0, 0.999, -60):
+        assert await bearer(facts, value, now + timedelta(seconds=seconds)) is None

@@ -32,10 +32,9 @@ from domain.credential_events import (
     CredentialRemoved,
     CredentialRevealed,
 )
-from domain.credential_type import merged, reencrypted
 from domain.errors import NotFoundError, StateError, ValidationError
 from domain.event import UNSET, Unset
-from domain.sealed import Sealed
+from domain.sealed import Sealed, changed_values, merged, reencrypted
 
 CHECK_OUTCOMES = ("available", "degraded", "unavailable", "misconfigured", "unknown")
 LONGEST_ROTATION = 3_650
@@ -248,12 +247,7 @@ def _change(state: Credential, command: ChangeCredential) -> list[CredentialEven
         "rotate_every": where_set(command.rotate_every, _rotation),
     }
     changed = changes(state, wanted)
-    if command.sealed:
-        changed |= {
-            "values": merged(state.values, command.sealed),
-            "valued_at": moment(command.now),
-            "changed": sorted(command.sealed),
-        }
+    changed |= changed_values(state.values, command.sealed, command.now)
     if not changed:
         return []
     return [CredentialChanged(**_about(state), **changed)]

@@ -29,7 +29,7 @@ from domain.credential_type_events import (
 )
 from domain.errors import NotFoundError, StateError
 from domain.event import UNSET, Unset
-from domain.sealed import Sealed
+from domain.sealed import Sealed, changed_values, merged, reencrypted
 
 _FIELDS = ("name", "values", "valued_at")
 
@@ -116,12 +116,7 @@ def decide(state: CredentialType | None, command: CredentialTypeCommand) -> list
     match command:
         case ChangeCredentialType():
             changed = changes(state, {"name": where_set(command.name, lambda name: checks.line(name, "name"))})
-            if command.sealed:
-                changed |= {
-                    "values": merged(state.values, command.sealed),
-                    "valued_at": moment(command.now),
-                    "changed": sorted(command.sealed),
-                }
+            changed |= changed_values(state.values, command.sealed, command.now)
             return [CredentialTypeChanged(**_about(state), **changed)] if changed else []
         case ReencryptCredentialType():
             values = reencrypted(state.values, command.replaced, command.sealed)
@@ -150,16 +145,6 @@ def evolve(state: CredentialType | None, event: CredentialTypeEvent) -> Credenti
             return msgspec.structs.replace(state, removed=True)
         case _:
             raise TypeError(f"{type(event).__name__} cannot follow here.")
-
-
-def merged(values: dict[str, Sealed], given: dict[str, Sealed | None]) -> dict[str, Sealed]:
-    """Return values with others in their place; those given as None are taken away."""
-    return {name: value for name, value in (values | given).items() if value is not None}
-
-
-def reencrypted(values: dict[str, Sealed], old: dict[str, Sealed], new: dict[str, Sealed]) -> dict[str, Sealed]:
-    """Return values with those that are still the old ones replaced by the new ones."""
-    return {name: new[name] if name in new and old.get(name) == value else value for name, value in values.items()}
 
 
 def _about(state: CredentialType) -> dict[str, Any]:

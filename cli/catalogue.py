@@ -172,19 +172,32 @@ COMMANDS = {
     "run-template:assign-credential": Entry(
         "run_template_credentials.assign_credential", "Let jobs of a run template get the values of a credential."
     ),
+    "run-template:clone": Entry(
+        "run_template_copies.clone_run_template", "Copy a run template with its values and credentials."
+    ),
     "run-template:create": Entry("run_template_changes.create_run_template", "Configure an application for a company."),
     "run-template:deactivate": Entry(
         "run_template_changes.deactivate_run_template",
         "Keep a run template from being due; it can still be run by hand.",
     ),
     "run-template:delete": Entry("run_template_changes.delete_run_template", "Remove a run template."),
+    "run-template:dry-run": Entry(
+        "run_template_trial.try_run_template", "Show what a job of a run template would be started with."
+    ),
     "run-template:get": Entry("run_template.get_run_template", "Show a run template."),
     "run-template:list": Entry("run_template.list_run_templates", "List the run templates."),
     "run-template:list-credentials": Entry(
         "run_template_credentials.list_credentials", "List the credentials of a run template."
     ),
+    "run-template:populate": Entry(
+        "run_template_copies.populate_company",
+        "Make a run template of each application of a company that has none yet.",
+    ),
     "run-template:preview": Entry(
         "preview.preview_run_template", "Show the next runs of a run template, or of a schedule."
+    ),
+    "run-template:reconfigure": Entry(
+        "run_template_copies.reconfigure_run_templates", "Change many run templates at once, all or none of them."
     ),
     "run-template:schedule": Entry("run_template_changes.schedule_run_template", "Run a template once."),
     "run-template:stale": Entry("run_template.list_stale", "List the run templates that should have run and did not."),

@@ -77,6 +77,14 @@ SELECT a.id, a.document->'definition' AS definition,
 SELECT v.definition, v.member_order, v.version FROM application_version v
  WHERE v.application_id = $1::integer AND ($2::text IS NULL OR v.version = $2) ORDER BY v.number DESC LIMIT 1
 
+-- name: applications_without_template
+-- Applications that a company has and has no run template of. $1: company.
+SELECT a.id, a.name
+  FROM company_app x JOIN application a ON a.id = x.app_id AND a.removed_at IS NULL
+ WHERE x.company_id = $1::integer
+   AND NOT EXISTS (SELECT FROM run_template t WHERE t.company_id = x.company_id AND t.app_id = x.app_id AND t.removed_at IS NULL)
+ ORDER BY a.id
+
 -- name: company_app
 -- Whether a company has an application. $1: company, $2: application.
 SELECT x.app_id AS id FROM company_app x WHERE x.company_id = $1::integer AND x.app_id = $2::integer
@@ -222,12 +230,14 @@ SELECT u.id,
   FROM user_account u
  WHERE u.id = $1::integer AND u.enabled AND u.removed_at IS NULL
 
--- name: companies_with_credentials
--- Ids of the companies that have credentials or types of them.
-SELECT y.company_id FROM credential_type y WHERE y.removed_at IS NULL GROUP BY 1 ORDER BY 1
+-- name: companies_with_keys
+-- Ids of the companies that have credentials, types of them, or environments.
+SELECT y.company_id FROM credential_type y WHERE y.removed_at IS NULL
+UNION SELECT k.company_id FROM data_keys k WHERE k.owner LIKE 'environment:%' AND k.company_id IS NOT NULL
+ ORDER BY 1
 
 -- name: count_outdated
--- How many credentials and types have values under a key that was replaced. $1: company or NULL.
+-- How many credentials, types, companies and run templates have values under a key that was replaced. $1: company or NULL.
 SELECT ((SELECT count(*) FROM credential c
           WHERE c.removed_at IS NULL AND ($1::integer IS NULL OR c.company_id = $1) AND EXISTS (
                 SELECT FROM jsonb_each(c.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint
@@ -235,7 +245,11 @@ SELECT ((SELECT count(*) FROM credential c
         + (SELECT count(*) FROM credential_type y
             WHERE y.removed_at IS NULL AND ($1::integer IS NULL OR y.company_id = $1) AND EXISTS (
                   SELECT FROM jsonb_each(y.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint
-                   WHERE k.retired_at IS NOT NULL)))::integer AS outdated
+                   WHERE k.retired_at IS NOT NULL))
+        + (SELECT count(*) FROM company c JOIN data_keys k ON k.id = (c.document->'environment'->>'key')::bigint
+            WHERE k.retired_at IS NOT NULL AND c.removed_at IS NULL AND ($1::integer IS NULL OR c.id = $1))
+        + (SELECT count(*) FROM run_template t JOIN data_keys k ON k.id = (t.document->'environment'->>'key')::bigint
+            WHERE k.retired_at IS NOT NULL AND t.removed_at IS NULL AND ($1::integer IS NULL OR t.company_id = $1)))::integer AS outdated
 
 -- name: outdated_credentials
 -- Credentials with values under a key that was replaced, by id. $1: after this id, $2: at most, $3: company or NULL.
@@ -254,6 +268,20 @@ SELECT y.id, y.company_id, y.document->'values' AS values, y.stream_version
        SELECT FROM jsonb_each(y.document->'values') v JOIN data_keys k ON k.id = (v.value->>'key')::bigint
         WHERE k.retired_at IS NOT NULL)
  ORDER BY y.id LIMIT $2::integer
+
+-- name: outdated_companies
+-- Companies whose environment is under a key that was replaced, by id. $1: after this id, $2: at most, $3: company or NULL.
+SELECT c.id, c.id AS company_id, c.document->'environment' AS environment, c.stream_version
+  FROM company c JOIN data_keys k ON k.id = (c.document->'environment'->>'key')::bigint
+ WHERE c.id > $1::integer AND c.removed_at IS NULL AND ($3::integer IS NULL OR c.id = $3) AND k.retired_at IS NOT NULL
+ ORDER BY c.id LIMIT $2::integer
+
+-- name: outdated_run_templates
+-- Run templates whose environment is under a key that was replaced, by id. $1: after this id, $2: at most, $3: company or NULL.
+SELECT t.id, t.company_id, t.document->'environment' AS environment, t.stream_version
+  FROM run_template t JOIN data_keys k ON k.id = (t.document->'environment'->>'key')::bigint
+ WHERE t.id > $1::integer AND t.removed_at IS NULL AND ($3::integer IS NULL OR t.company_id = $3) AND k.retired_at IS NOT NULL
+ ORDER BY t.id LIMIT $2::integer
 
 -- name: forget_old_keys
 -- Destroys keys of credentials that were replaced a minute ago or earlier and that no value is encrypted under any more.

@@ -80,7 +80,7 @@ async def credentials_of(store: EventStore, run_template_id: int, listed: str, g
     asked_again = False
     while not given_up():
         try:
-            return await _opened(store.keyring, msgspec.json.decode(listed))
+            return await opened(store.keyring, msgspec.json.decode(listed))
         except (SecretError, MasterKeyError) as error:
             if asked_again:
                 raise CredentialError(f"The credentials of this job cannot be opened. {error}") from None
@@ -92,7 +92,14 @@ async def credentials_of(store: EventStore, run_template_id: int, listed: str, g
     raise FencedError
 
 
-async def _opened(keyring: Keyring, listed: Iterable[dict[str, Any]]) -> Opened:
+async def opened(keyring: Keyring, listed: Iterable[dict[str, Any]]) -> Opened:
+    """Return what credentials put into an environment, each as ``credentials_of`` of the database gives it.
+
+    Raises
+    ------
+    SecretError, MasterKeyError
+        A value cannot be opened.
+    """
     values: dict[str, str] = {}
     defaults: dict[str, str] = {}
     required: dict[str, str] = {}

@@ -117,12 +117,18 @@ async def activate_run_template(output: Output, options: Options) -> None:
         await tell(act, number, document, text, output)
 
 
-@command(*one_id("run template"), KEY_OPTION)
+@command(
+    *one_id("run template"),
+    option("reason", metavar="TEXT", help="Why; it is shown until the run template is active again."),
+    KEY_OPTION,
+)
 async def deactivate_run_template(output: Output, options: Options) -> None:
     """Keep a run template from being due; it can still be run by hand."""
     number = required_id(options, "run template")
     async with acting() as act:
-        outcome = await act.execute(DeactivateRunTemplate(run_template_id=number), options.idempotency_key)
+        outcome = await act.execute(
+            DeactivateRunTemplate(run_template_id=number, reason=options.reason), options.idempotency_key
+        )
         done = "is" if outcome.events else "was already"
         document = {"runtemplate_id": number, "active": False, "next_schedule": None}
         await tell(act, number, document, f"Run template {number} {done} inactive.", output)

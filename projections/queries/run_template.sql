@@ -50,6 +50,17 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
  WHERE t.removed_at IS NULL AND ($1::integer IS NULL OR t.id = $1) AND ($2::text IS NULL OR t.name = $2)
  ORDER BY t.id LIMIT 1
 
+-- name: trial
+-- What a job of a run template would be started with, as claim_jobs gives it. $1: id.
+SELECT t.id AS run_template_id, t.company_id, t.name, t.document->'environment' AS template_environment,
+       a.document->'definition' AS definition, c.name AS company_name, c.slug AS company_slug,
+       coalesce(t.document->>'time_zone', c.time_zone, 'UTC') AS zone, c.document->'environment' AS company_environment,
+       credentials_of(t.id) AS credentials
+  FROM run_template t
+  LEFT JOIN application a ON a.id = t.app_id
+  LEFT JOIN company c ON c.id = t.company_id
+ WHERE t.id = $1::integer AND t.removed_at IS NULL
+
 -- name: due_ids
 -- Templates that are due at a moment and when, oldest first, as two arrays. $1: moment, $2: at most, $3 and $4: the due time and
 -- id that the page before ended with, or NULL.

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from commands.facts import present
+from commands.facts import Facts, present
 from commands.preparing import Desk, Prepared, guard
 from domain.aggregates import CREDENTIAL
 from domain.credential_definition import fields as fields_of
@@ -28,7 +28,7 @@ async def prepare_assign(desk: Desk, command: AssignCredential) -> Prepared:
             field="credential_id",
             code="credential_not_found",
         )
-    new = _assigned(
+    new = assigned_of(
         {
             "id": credential["id"],
             "name": credential["name"],
@@ -38,7 +38,7 @@ async def prepare_assign(desk: Desk, command: AssignCredential) -> Prepared:
             "values": msgspec.json.decode(credential["values"]),
         }
     )
-    others, tiers = await around(desk, command.run_template_id)
+    others, tiers = await around(desk.facts, command.run_template_id)
     there = [one for one in others if one.id != new.id]
     company_id: int = template["company_id"]
     return Prepared(
@@ -51,7 +51,7 @@ async def prepare_assign(desk: Desk, command: AssignCredential) -> Prepared:
 async def prepare_unassign(desk: Desk, command: UnassignCredential) -> Prepared:
     """Refuse to take away a credential that the template does not have."""
     await present(desk.facts, "company_of_run_template", command.run_template_id, "run_template")
-    assigned, _ = await around(desk, command.run_template_id)
+    assigned, _ = await around(desk.facts, command.run_template_id)
     if command.credential_id not in (one.id for one in assigned):
         raise NotFoundError(
             f"Credential {command.credential_id} is not assigned to run template {command.run_template_id}. "
@@ -62,29 +62,30 @@ async def prepare_unassign(desk: Desk, command: UnassignCredential) -> Prepared:
     return Prepared(command=msgspec.structs.replace(command, now=desk.now))
 
 
-async def around(desk: Desk, run_template_id: int) -> tuple[list[Assigned], dict[str, list[str]]]:
+async def around(facts: Facts, run_template_id: int) -> tuple[list[Assigned], dict[str, list[str]]]:
     """Return the credentials of a run template, and the names of the values of the tiers below them."""
-    row = await desk.facts.row("credential_values", run_template_id)
+    row = await facts.row("credential_values", run_template_id)
     if row is None:
         return [], {}
     listed: list[dict[str, Any]] = msgspec.json.decode(row["credentials"] or "[]")
-    company, template = await desk.keyring.reveal(
+    company, template = await facts.opened(
         [
             (msgspec.json.decode(row["company_environment"] or "null"), f"company-{row['company_id']}|environment"),
             (msgspec.json.decode(row["template_environment"] or "null"), f"run_template-{row['id']}|environment"),
         ]
     )
     tiers = {"company": sorted(environment_in(company)), "template": sorted(environment_in(template))}
-    return [_assigned(one) for one in listed], tiers
+    return [assigned_of(one) for one in listed], tiers
 
 
 async def hidden_values(desk: Desk, run_template_id: int, tier: str, names: Iterable[str]) -> list[Conflict]:
     """Return which values, that a tier is about to be given, credentials of a run template hide."""
-    assigned, _ = await around(desk, run_template_id)
+    assigned, _ = await around(desk.facts, run_template_id)
     return conflicts(assigned, {tier: names}) if assigned else []
 
 
-def _assigned(entry: Mapping[str, Any]) -> Assigned:
+def assigned_of(entry: Mapping[str, Any]) -> Assigned:
+    """Return a credential as conflicts are found with it, as ``credentials_of`` of the database gives it."""
     return Assigned(
         id=entry["id"],
         name=entry["name"],

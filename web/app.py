@@ -49,6 +49,7 @@ from web.pages import (
     static,
     system,
     tasks,
+    template_credentials,
     template_edit,
     users,
 )
@@ -68,6 +69,7 @@ PAGES = (
     system,
     actions,
     run_form,
+    template_credentials,
     template_edit,
     companies,
     company_edit,

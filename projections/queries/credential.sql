@@ -110,6 +110,18 @@ SELECT c.id, c.name, c.company_id, o.slug AS company_slug, c.credential_type_id,
   LEFT JOIN company o ON o.id = c.company_id
  WHERE c.removed_at IS NULL AND c.id = $1::integer
 
+-- name: offered
+-- Credentials of a company that a run template does not have, as credentials_of gives those that it has. $1: company, $2: run template,
+-- $3: at most.
+SELECT c.id, c.name, p.code AS prototype, p.document->'definition'->'fields' AS fields, y.document->'values' AS shared,
+       c.document->'values' AS values
+  FROM credential c
+  JOIN credential_type y ON y.id = c.credential_type_id
+  JOIN credential_prototype p ON p.id = y.prototype_id
+ WHERE c.company_id = $1::integer AND c.removed_at IS NULL
+   AND NOT EXISTS (SELECT FROM run_template_credential a WHERE a.credential_id = c.id AND a.run_template_id = $2::integer)
+ ORDER BY c.name, c.id LIMIT $3::bigint
+
 -- name: keys
 -- Keys by owner and age, without what they are. key_name: what they are for; version: 1 is the oldest of an owner that is there.
 -- $1: only those of this company or NULL, $2: every single one, or those of credentials and of the installation alone.

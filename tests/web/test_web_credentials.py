@@ -17,7 +17,8 @@ from commands.shell import Shell
 from domain.credential import CreateCredential
 from domain.credential_events import CredentialRevealed
 from domain.credential_type import CreateCredentialType
-from domain.run_template import AssignCredential
+from domain.run_template import AssignCredential, ChangeRunTemplate
+from domain.run_template_events import CredentialAssigned
 from domain.sealed import Sealed
 from eventstore.vault import open_all
 from tests.testbed.credentials import prototype_text
@@ -195,3 +196,29 @@ async def test_pages_are_in_czech_too(bank: Bank, served: Served) -> None:
     async with served.client() as client:
         page = (await client.get(f"/credential/{bank.credential}", params={"lang": "cs"})).text
     assert "Kde se používají" in page and "Vyzkoušet" in page
+
+
+async def test_what_a_credential_would_hide_is_told_before_it_is_assigned(bank: Bank, served: Served) -> None:
+    shell = Shell(bank.installation.store)
+    values = {"BANK_TOKEN": "tok-2", "BANK_LIMIT": "9"}
+    other = await shell.execute(CreateCredential(credential_type_id=bank.kind, name="Second", values=values), SYSTEM)
+    change = ChangeRunTemplate(run_template_id=bank.template, set_environment={"BANK_LIMIT": "7"})
+    await shell.execute(change, SYSTEM)
+    path = f"/run-template/{bank.template}/credentials"
+    async with served.client() as client:
+        assert path in (await client.get(f"/run-template/{bank.template}")).text
+        page = (await client.get(path)).text
+        told = html.unescape(re.sub(r"<[^>]+>", " ", page.partition('id="h-offered"')[2]))
+        assert "takes the run template's value BANK_LIMIT away" in told
+        assert "hides BANK_TOKEN of another credential" in told
+        data = (await client.get(f"{path}.json")).json()
+        assert [one["id"] for one in data["assigned"]] == [bank.credential]
+        done = await post(client, f"{path}/assign", path, credential_id=str(other.id))
+        assert done.status_code == 303
+        data = (await client.get(f"{path}.json")).json()
+        assert [one["id"] for one in data["assigned"]] == [bank.credential, other.id] and data["offered"] == []
+        assert (await post(client, f"{path}/unassign", path, credential_id=str(other.id))).status_code == 303
+        assert len((await client.get(f"{path}.json")).json()["assigned"]) == 1
+        assert (await post(client, f"{path}/assign", path, credential_id="999")).status_code in (404, 422)
+    events = [one.event async for one in bank.installation.store.read_stream(f"run_template-{bank.template}")]
+    assert [one.removed for one in events if isinstance(one, CredentialAssigned)] == [[], ["BANK_LIMIT"]]

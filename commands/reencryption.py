@@ -1,4 +1,4 @@
-"""Keys of credentials replaced by newer ones, and all values encrypted anew, while jobs run.
+"""Keys of credentials and environments replaced by newer ones, and all values encrypted anew, while jobs run.
 
 A company's new key encrypts from the moment it is there; what the older one encrypted is read until it is encrypted
 anew, credential by credential. How far that has come is told by the values themselves: it may be interrupted at any
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,10 +20,14 @@ from commands.facts import available, sql
 from commands.shell import Shell
 from domain.aggregates import CREDENTIAL, CREDENTIAL_TYPE, Aggregate
 from domain.command import Command
+from domain.company_events import CompanyChanged
 from domain.credential import Credential, ReencryptCredential
 from domain.credential_type import CredentialType, ReencryptCredentialType
+from domain.environment import KEY
+from domain.event import ERASED, Event
+from domain.run_template_events import RunTemplateChanged
 from domain.sealed import Sealed
-from eventstore.errors import ConcurrencyError, SecretError
+from eventstore.errors import ConcurrencyError, MasterKeyError, SecretError
 from eventstore.keyring import CACHED_FOR, Keyring
 from eventstore.log import Append, Meta
 from eventstore.store import EventStore
@@ -43,13 +48,15 @@ class Reencrypted(msgspec.Struct, kw_only=True):
 
 
 async def companies_with_values(shell: Shell) -> list[int]:
-    """Return the companies that have credentials or types."""
-    return await shell.facts.ids("companies_with_credentials")
+    """Return the companies that have credentials, types of them, or an environment."""
+    return await shell.facts.ids("companies_with_keys")
 
 
 async def renew_keys(shell: Shell, companies: Sequence[int]) -> int:
-    """Give companies fresh keys of credentials, all of them or none; return how many."""
-    await shell.store.keyring.renew_all({vault_owner(company_id): company_id for company_id in companies})
+    """Give companies fresh keys of credentials and environments, all of them or none; return how many companies."""
+    owners = {vault_owner(company_id): company_id for company_id in companies}
+    owners |= {KEY.format(company_id=company_id): company_id for company_id in companies}
+    await shell.store.keyring.renew_all(owners)
     return len(companies)
 
 
@@ -78,7 +85,7 @@ async def reencrypt(
 
 
 async def count_outdated(shell: Shell, company_id: int | None = None) -> int:
-    """Return how many credentials and types have values under a key that was replaced."""
+    """Return how many credentials, types, companies and run templates have values under a key that was replaced."""
     return await _outdated(shell, company_id)
 
 
@@ -105,7 +112,7 @@ async def _pass(
     """Go through all that is outdated once; return whether there was anything that could be encrypted anew."""
     found = False
     meta = Meta(actor=str(actor), source="encryption", correlation=str(uuid.uuid4()))
-    for kind in (TYPES, CREDENTIALS):
+    for kind in (TYPES, CREDENTIALS, COMPANIES, TEMPLATES):
         after = 0
         while True:
             async with available():
@@ -114,9 +121,9 @@ async def _pass(
                 break
             after = rows[-1]["id"]
             for company in {row["company_id"] for row in rows}:
-                authorise(actor, kind.command(0, {}, {}), company)
+                authorise(actor, ReencryptCredential(credential_id=0, sealed={}, replaced={}), company)
             # What was opened and sealed by itself is appended together: the store makes one transaction of many.
-            done = await asyncio.gather(*(_one(shell.store, kind, row, meta, result) for row in rows))
+            done = await asyncio.gather(*(_encrypted_anew(shell.store, kind, row, meta, result) for row in rows))
             found = found or any(done)
             result.done += sum(done)
             if progress is not None:
@@ -124,7 +131,16 @@ async def _pass(
     return found
 
 
-async def _one(store: EventStore, kind: Kind, row: Any, meta: Meta, result: Reencrypted) -> bool:
+async def _encrypted_anew(
+    store: EventStore, kind: Kind | Environments, row: Any, meta: Meta, result: Reencrypted
+) -> bool:
+    """Encrypt one thing anew; return whether it was, or is to be looked at once more."""
+    if isinstance(kind, Environments):
+        return await _environment(store, kind, row, meta, result)
+    return await _values(store, kind, row, meta, result)
+
+
+async def _values(store: EventStore, kind: Kind, row: Any, meta: Meta, result: Reencrypted) -> bool:
     values: dict[str, Sealed] = msgspec.json.decode(row["values"], type=dict[str, Sealed])
     stream = kind.aggregate.stream(row["id"])
     try:
@@ -143,10 +159,46 @@ async def _one(store: EventStore, kind: Kind, row: Any, meta: Meta, result: Reen
     return True
 
 
+async def _environment(store: EventStore, kind: Environments, row: Any, meta: Meta, result: Reencrypted) -> bool:
+    """Record an environment as it is: what is recorded is encrypted under the key of today."""
+    stream = f"{kind.category}-{row['id']}"
+    try:
+        (clear,) = await store.keyring.reveal([(msgspec.json.decode(row["environment"]), f"{stream}|environment")])
+    except MasterKeyError:
+        clear = ERASED
+    if not isinstance(clear, str):
+        if stream not in result.damaged:
+            result.damaged.append(stream)
+        return False
+    events = [kind.event(row, clear)]
+    with suppress(ConcurrencyError):
+        append = Append(stream=stream, company_id=row["company_id"], events=events, expected=row["stream_version"])
+        await store.append(append, meta=meta)
+    return True
+
+
 async def _anew(keyring: Keyring, company_id: int, stream: str, values: dict[str, Sealed]) -> dict[str, Sealed]:
     clear = await open_all(keyring, [(f"{stream}|{name}", value) for name, value in values.items()])
     sealed = await seal_all(keyring, company_id, stream, dict(zip(values, clear, strict=True)))
     return {name: value for name, value in sealed.items() if value is not None}
+
+
+class Environments(NamedTuple):
+    """Things that have an environment: the query for those that are outdated, and the event that records it again."""
+
+    query: str
+    category: str
+    event: Callable[[Any, str], Event]
+
+
+COMPANIES = Environments(
+    "outdated_companies", "company", lambda row, clear: CompanyChanged(company_id=row["id"], environment=clear)
+)
+TEMPLATES = Environments(
+    "outdated_run_templates",
+    "run_template",
+    lambda row, clear: RunTemplateChanged(run_template_id=row["id"], company_id=row["company_id"], environment=clear),
+)
 
 
 class Kind(NamedTuple):

@@ -23,10 +23,10 @@ WELL = ("available", "degraded", "unknown")
     ),
 )  # fmt: skip
 async def try_it(output: Output, options: Options) -> int:
-    """Try whether a credential works: its server is asked from this host.
+    """Try whether a credential works.
 
-    Tried is what the prototype says, or its fields let tell: an address, a server with a port, a database. What it came
-    to is put down. Exits with 1 if it does not work.
+    Its server is asked from this host. Tried is what the prototype says, or its fields let tell: an address, a server
+    with a port, a database. What it came to is put down. Exits with 1 if it does not work.
     """
     number = required_id(options, "credential")
     async with acting() as act:

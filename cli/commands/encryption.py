@@ -114,7 +114,7 @@ async def init_keys(output: Output, options: Options) -> None:
                 await act.store.keyring.ensure(vault_owner(company), company)
         forgotten = await forget_old_keys(act.shell) if options.forget_old else 0
     text = (
-        f"{len(companies)} keys were replaced, {result.done} credentials and types were encrypted anew."
+        f"{len(companies)} keys were replaced, {result.done} credentials, types and environments were encrypted anew."
         if options.force
         else f"The keys of {len(companies)} companies are there."
     )
@@ -130,12 +130,12 @@ async def encrypt_existing(output: Output, options: Options) -> None:
     async with acting() as act:
         if options.dry_run:
             left = await count_outdated(act.shell)
-            message = f"{left} credentials and types have values under keys that were replaced."
+            message = f"{left} credentials, types and environments have values under keys that were replaced."
             output.answer({"status": "success", "message": message, "outdated": left, "dry_run": True}, message)
             return
         with Progress("Encrypted anew", output) as progress:
             result = await reencrypt(act.shell, act.actor, batch=options.batch_size, progress=progress)
-    tell(output, result, f"{result.done} credentials and types were encrypted anew.")
+    tell(output, result, f"{result.done} credentials, types and environments were encrypted anew.")
 
 
 @command(BATCH_OPTION)

@@ -104,14 +104,12 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 async def plan(shell: Shell, actor: Actor, sheet: Sheet) -> Plan:
     """Check a sheet against what there is; nothing is written."""
-    if sheet.problems:
-        return Plan((), sheet.problems)
     codes = [str(line.company.code).lower() for line in sheet.lines]
     row = await shell.facts.row("sheet_companies", codes)
     there = {each["code"].lower(): each for each in msgspec.json.decode(row["companies"] if row else "[]")}
     catalogue = _Catalogue(shell)
     clients: list[Client] = []
-    problems: list[Problem] = []
+    problems: list[Problem] = [*sheet.problems]
     warned: list[Problem] = []
     for line in sheet.lines:
         found = there.get(str(line.company.code).lower())
@@ -119,7 +117,7 @@ async def plan(shell: Shell, actor: Actor, sheet: Sheet) -> Plan:
         clients.append(client)
         problems += [Problem(line.number, column, message) for column, message in wrong]
         warned += [Problem(line.number, column, message) for column, message in odd]
-    return Plan(tuple(clients), tuple(problems), tuple(warned))
+    return Plan(tuple(clients), tuple(sorted(problems, key=lambda problem: problem.line)), tuple(warned))
 
 
 async def carry_out(

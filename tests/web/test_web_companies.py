@@ -138,11 +138,12 @@ async def test_a_sheet_is_checked_with_every_place_that_is_wrong_and_then_import
     head = "name;application;interval;credential_type;credential.BANK_TOKEN"
     sheet = f"{head}\nClient one;Statements;d;ExampleBank;token-one\nClient two;Nonsense;d;ExampleBank;token-two\n"
     async with served.client() as client:
-        wrong = await send(client, "/companies/import", {"text": sheet, "do": "import"})
+        wrong = await send(client, "/companies/import?lang=cs", {"text": sheet, "do": "import"})
         assert wrong.status_code == 422
-        assert re.search(r"<td[^>]*>3</td><td><code>application</code></td>", wrong.text)
+        found = r"<td[^>]*>3</td><td><code>application</code></td><td>Aplikace „Nonsense“ není."
+        assert re.search(found, wrong.text)
         sheet = sheet.replace("Nonsense", "Statements")
-        checked = await send(client, "/companies/import", {"text": sheet, "do": "check"})
+        checked = await send(client, "/companies/import?lang=en", {"text": sheet, "do": "check"})
         assert (checked.status_code, "nothing was written yet" in checked.text) == (200, True)
         before = len((await client.get("/companies.json")).json()["companies"])
         file = {"file": ("clients.csv", sheet.encode("cp1250"), "text/csv")}

@@ -12,6 +12,8 @@ from litestar.di import NamedDependency
 from commands.company_import import Done, Plan, carry_out, plan
 from commands.shell import Shell
 from domain.company_sheet import Problem, read
+from domain.errors import ValidationError
+from web import refusals
 from web.access import AnyRequest
 from web.errors import N_
 from web.pages.companies import creating
@@ -70,6 +72,7 @@ def render(
 ) -> str:
     """Return the page."""
     made: Counter[str] = Counter()
+    translate = site.renderer.translate(view)
     if done is not None:
         made.update(part for each in done for part in each.made)
     elif planned is not None:
@@ -79,6 +82,14 @@ def render(
         view,
         text=text,
         planned=planned,
+        problems=[
+            {
+                "line": each.line,
+                "column": each.column,
+                "message": refusals.told(ValidationError(each.message), translate),
+            }
+            for each in (planned.problems if planned else ())
+        ],
         done=done,
         made=made,
         most=SHOWN,

@@ -103,6 +103,18 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "company:update",
     ),
     "company.remove": ("company:remove",),
+    "customer.manage": (
+        "customer:create",
+        "customer:get",
+        "customer:list",
+        "customer:remove",
+        "customer:update",
+        "server:create",
+        "server:get",
+        "server:list",
+        "server:remove",
+        "server:update",
+    ),
     "job.view": (
         "job:get",
         "job:list",
@@ -159,7 +171,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
 OF_COMMAND = {command: permission for permission, commands in _TABLE.items() for command in commands}
 """Of each command of the command line, the permission that a user needs for it."""
 
-WHOLE = frozenset({"users.view", "users.manage", "system.view", "system.manage"})
+WHOLE = frozenset({"customer.manage", "users.view", "users.manage", "system.view", "system.manage"})
 """Permissions of the installation whose commands read what belongs to no company."""
 
 

@@ -30,6 +30,7 @@ async def prepare_create(desk: Desk, command: CreateCompany) -> Prepared:
     """Give a company its id and UUID, and see that its code is free."""
     company_id = await fresh_id(desk, command)
     await _check_code(desk, command.code or code_from_name(command.name), company_id)
+    await _check_links(desk, command)
     return Prepared(
         command=filled(command, company_id=company_id, uuid=desk.new_uuid()),
         fresh=True,
@@ -42,6 +43,7 @@ async def prepare_change(desk: Desk, command: ChangeCompany) -> Prepared:
     """See that a new code is free, and let templates that follow the company's time zone be due anew."""
     if command.code is not UNSET:
         await _check_code(desk, command.code, command.company_id)
+    await _check_links(desk, command)
     company = await present(desk.facts, "company", command.company_id, "company")
     enabled: bool = company["enabled"] if isinstance(command.enabled, Unset) else command.enabled
     zone: str = company["time_zone"] if isinstance(command.time_zone, Unset) else command.time_zone.strip()
@@ -123,6 +125,13 @@ def _founder(desk: Desk, company_id: int) -> tuple[GrantMembership, ...]:
     if user_id is None or desk.actor.companies == "*":
         return ()
     return (GrantMembership(user_id=user_id, company_id=company_id, role="admin", founding=True),)
+
+
+async def _check_links(desk: Desk, command: CreateCompany | ChangeCompany) -> None:
+    """Refuse a customer or a server that is not there."""
+    for label, number in (("customer", command.customer_id), ("server", command.server_id)):
+        if isinstance(number, int):
+            await present(desk.all_facts, label, number, label)
 
 
 async def _check_code(desk: Desk, code: str, company_id: int) -> None:

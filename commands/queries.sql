@@ -357,6 +357,22 @@ SELECT jsonb_build_object(
                           WHERE t.company_id = c.id AND t.removed_at IS NULL)) AS source
   FROM company c WHERE c.id = $1::integer
 
+-- name: customer
+-- One customer, also one that was removed. $1: id.
+SELECT t.id, t.removed_at IS NOT NULL AS removed, t.stream_version FROM customer t WHERE t.id = $1::integer
+
+-- name: server
+-- One server, also one that was removed. $1: id.
+SELECT t.id, t.removed_at IS NOT NULL AS removed, t.stream_version FROM server t WHERE t.id = $1::integer
+
+-- name: companies_of_customer
+-- Ids of the companies that belong to a customer. $1: customer.
+SELECT c.id FROM company c WHERE (c.document->>'customer_id')::integer = $1::integer AND c.removed_at IS NULL ORDER BY c.id
+
+-- name: companies_of_server
+-- Ids of the companies that use a server. $1: server.
+SELECT c.id FROM company c WHERE (c.document->>'server_id')::integer = $1::integer AND c.removed_at IS NULL ORDER BY c.id
+
 -- name: sheet_application
 -- An application by id, UUID or name, and how many have that. $1: what it is called.
 SELECT a.id, a.name, a.enabled, a.document->'definition' AS definition, count(*) OVER () AS found

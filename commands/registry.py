@@ -8,6 +8,7 @@ from commands import (
     companies,
     credential_prototypes,
     credentials,
+    directory,
     jobs,
     memberships,
     run_templates,
@@ -43,6 +44,7 @@ from domain.credential import (
 )
 from domain.credential_prototype import ImportCredentialPrototype, RemoveCredentialPrototype
 from domain.credential_type import ChangeCredentialType, CreateCredentialType, RemoveCredentialType
+from domain.customer import CreateCustomer, RemoveCustomer
 from domain.job import CancelJob, ChangeJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.membership import GrantMembership, RevokeMembership
 from domain.run_template import (
@@ -55,6 +57,7 @@ from domain.run_template import (
     RescheduleRunTemplate,
     UnassignCredential,
 )
+from domain.server import CreateServer, RemoveServer
 from domain.system import PauseSystem, ResumeSystem
 from domain.user_commands import (
     AddPasskey,
@@ -128,6 +131,10 @@ PREPARE: dict[type[Command], Prepare] = {
     RemovePasskey: users.prepare_own,
     LinkIdentity: users.prepare_link,
     UnlinkIdentity: users.prepare_own,
+    CreateCustomer: directory.prepare_create,
+    RemoveCustomer: directory.prepare_remove,
+    CreateServer: directory.prepare_create,
+    RemoveServer: directory.prepare_remove,
     GrantMembership: memberships.prepare_grant,
     RevokeMembership: memberships.prepare_revoke,
     CreateToken: tokens.prepare_create,

@@ -25,9 +25,11 @@ from domain import (
     credential,
     credential_prototype,
     credential_type,
+    customer,
     job,
     membership,
     run_template,
+    server,
     system,
     user,
 )
@@ -38,10 +40,12 @@ from domain.company_events import CompanyEvent
 from domain.credential_events import CredentialEvent
 from domain.credential_prototype_events import CredentialPrototypeEvent
 from domain.credential_type_events import CredentialTypeEvent
+from domain.customer_events import CustomerEvent
 from domain.event import Event
 from domain.job_events import JobEvent
 from domain.membership_events import MembershipEvent
 from domain.run_template_events import RunTemplateEvent
+from domain.server_events import ServerEvent
 from domain.system_events import SystemEvent
 from domain.user_commands import UserCommand
 from domain.user_events import UserEvent
@@ -146,6 +150,10 @@ API_TOKEN = Aggregate(
     api_token.decide,
     api_token.evolve,
 )
+CUSTOMER = Aggregate(
+    "customer", customer.Customer, CustomerEvent, customer.CustomerCommand, customer.decide, customer.evolve
+)
+SERVER = Aggregate("server", server.Server, ServerEvent, server.ServerCommand, server.decide, server.evolve)
 
 ALL = (
     COMPANY,
@@ -159,6 +167,8 @@ ALL = (
     USER,
     MEMBERSHIP,
     API_TOKEN,
+    CUSTOMER,
+    SERVER,
 )
 BY_CATEGORY = {aggregate.category: aggregate for aggregate in ALL}
 

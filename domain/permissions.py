@@ -37,6 +37,7 @@ OF_COMPANY = {
 OF_INSTALLATION = {
     "company.create": "set up companies",
     "company.remove": "remove companies",
+    "customer.manage": "see, make, change and remove customers and servers",
     "application.view": "see the catalogue of applications",
     "application.change": "import, change and remove applications",
     "prototype.change": "import, change and remove credential prototypes",
@@ -67,6 +68,7 @@ SYSTEM_ROLES: dict[str, frozenset[str]] = {
     | {
         "company.create",
         "company.remove",
+        "customer.manage",
         "application.change",
         "prototype.change",
         "users.view",
@@ -104,6 +106,14 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "UnassignApplication",
     ),
     "company.remove": ("RemoveCompany",),
+    "customer.manage": (
+        "CreateCustomer",
+        "ChangeCustomer",
+        "RemoveCustomer",
+        "CreateServer",
+        "ChangeServer",
+        "RemoveServer",
+    ),
     "application.change": (
         "ImportApplication",
         "ChangeApplication",

@@ -174,6 +174,22 @@ DASHBOARD = Projection(
     types=("JobScheduled", "JobFinished", "JobCancelled"),
 )
 AUDIT_TRAIL = Projection(name="audit_trail", version=1, classes=(CONFIGURATION, JOB), tables=("audit_trail",))
+CUSTOMER = Projection(
+    name="customer",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("customer",),
+    types=("CustomerCreated", "CustomerChanged", "CustomerRemoved"),
+)
+SERVER = Projection(
+    name="server",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("server",),
+    types=("ServerCreated", "ServerChanged", "ServerRemoved"),
+)
 
 ALL = (
     COMPANY,
@@ -187,6 +203,8 @@ ALL = (
     USER_ACCOUNT,
     MEMBERSHIP,
     API_TOKEN,
+    CUSTOMER,
+    SERVER,
     JOB_HISTORY,
     JOB_OUTPUT,
     ARTIFACT,

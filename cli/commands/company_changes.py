@@ -35,7 +35,17 @@ FIELDS = {
 }
 """Fields of the command by the names of options."""
 
-EMPTIED = ("registration_number", "vat_number", "email", "logo", "zabbix_host", "max_parallel", *KEPT)
+EMPTIED = (
+    "customer_id",
+    "server_id",
+    "registration_number",
+    "vat_number",
+    "email",
+    "logo",
+    "zabbix_host",
+    "max_parallel",
+    *KEPT,
+)
 """Fields that an empty option takes away."""
 
 WHAT_IS_KEPT = ("output of jobs can be read", "files of jobs are kept", "jobs stay in the history")
@@ -49,8 +59,8 @@ def details() -> tuple[click.Parameter, ...]:
         option("dic", metavar="NUMBER", help="DIČ, the VAT number."),
         option("email", metavar="ADDRESS", help="Mail address; stored encrypted."),
         option("logo", metavar="URL", help="Logo, as URL or data URL."),
-        option("customer", type=ID, help="Id of the customer."),
-        option("server", type=ID, help="Id of the server."),
+        option("customer", type=OrEmpty(ID), help="Id of the customer."),
+        option("server", type=OrEmpty(ID), help="Id of the server."),
         option("zabbix_host", metavar="NAME", help="Host name in Zabbix."),
         option("settings", metavar="JSON", help='Settings, e.g. \'{"key": "value"}\'.'),
         option("time_zone", metavar="ZONE", help="Time zone, e.g. Europe/Prague."),

@@ -94,7 +94,7 @@ async def test_newer_version_is_made_once_by_several_processes_that_start_at_onc
 
 def test_read_model_of_a_newer_program_is_refused(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     become(monkeypatch, registry.COMPANY, version=0)
-    with pytest.raises(ProjectionVersionError, match=r"company has version 1; .* up to 0.* Install that"):
+    with pytest.raises(ProjectionVersionError, match=r"company has version \d+; .* up to 0.* Install that"):
         prepare(database.owner_url)
 
 
@@ -103,7 +103,7 @@ async def test_inline_read_model_that_came_later_holds_what_was_before_it(databa
     before = rows_of(database)
     with psycopg.connect(database.superuser_url, options="-c search_path=multiflexi") as connection:
         connection.execute(
-            "DROP TABLE company; DROP FUNCTION fold_company; DELETE FROM projections WHERE name = 'company'"
+            "DROP TABLE company, company_app; DROP FUNCTION fold_company; DELETE FROM projections WHERE name = 'company'"
         )
     assert prepare(database.owner_url) == ["read model company", "rebuilt company"]
     assert rows_of(database) == before

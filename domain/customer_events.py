@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from domain.event import UNSET, Event, Personal, Unset
 
-SEALED = dict.fromkeys(("name", "email", "phone", "note"), "customer:{customer_id}")
+KEY = "customer:{customer_id}"
+SEALED = {"name": KEY, "email": KEY, "phone": KEY, "note": KEY}
 """Fields that are stored encrypted, and whose key they have: a customer may be a person."""
 
 

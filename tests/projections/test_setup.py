@@ -103,7 +103,8 @@ async def test_inline_read_model_that_came_later_holds_what_was_before_it(databa
     before = rows_of(database)
     with psycopg.connect(database.superuser_url, options="-c search_path=multiflexi") as connection:
         connection.execute(
-            "DROP TABLE company, company_app; DROP FUNCTION fold_company; DELETE FROM projections WHERE name = 'company'"
+            "DROP TABLE company, company_app; DROP FUNCTION fold_company; "
+            "DELETE FROM projections WHERE name = 'company'"
         )
     assert prepare(database.owner_url) == ["read model company", "rebuilt company"]
     assert rows_of(database) == before

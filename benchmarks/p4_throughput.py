@@ -26,6 +26,7 @@ from benchmarks.figures import Figure
 from benchmarks.place import Place
 from domain.application_events import ApplicationImported
 from domain.company_events import CompanyCreated
+from domain.environment import stored_environment
 from domain.job_events import JobScheduled
 from domain.run_template_events import RunTemplateCreated
 from eventstore.log import NO_STREAM, Append
@@ -140,7 +141,7 @@ async def configure(
         uuid=str(uuid.uuid4()),
         application_id=1,
         name="Echo",
-        environment={"PASSWORD": "hunter2-hunter2"},
+        environment=stored_environment({"PASSWORD": "hunter2-hunter2"}),
         limits=dict(limits),
         overlap_policy="allow",
     )

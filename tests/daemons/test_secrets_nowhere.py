@@ -47,6 +47,7 @@ from tests.web.test_sign_in import post
 from web.auth import one_time_codes
 from web.auth.cookies import SESSION
 from web.auth.one_time import OneTimeSecrets
+from web.auth.reset import RESET
 
 PROJECT = Path(__file__).resolve().parents[2]
 MARK = "CANARYQ7XW2KZD4M"
@@ -175,7 +176,7 @@ async def sign_in_everywhere(installation: Installation, port: int) -> set[bytes
     user = await installation.user("jane", f"{MARK} and a long enough password", roles=("super_admin",))
     token = f"mfx_{MARK}{'abcdefghijklmnop'}"
     await shell.execute(CreateToken(user_id=user, digest=digest_of(token)), SYSTEM, key="token")
-    forgotten = await OneTimeSecrets(installation.store, lambda: datetime.now(UTC)).keep("reset", user, 600)
+    forgotten = await OneTimeSecrets(installation.store, lambda: datetime.now(UTC)).keep(RESET, user, 600)
     codes = tuple(one_time_codes.digest_of(f"{MARK}-{number}") for number in range(3))
     address = f"http://127.0.0.1:{port}/multiflexi"
     async with httpx.AsyncClient(base_url=address, timeout=20) as client:
@@ -194,6 +195,7 @@ async def sign_in_everywhere(installation: Installation, port: int) -> set[bytes
         assert form is not None
         code = {"_csrf_token": form[1], "code": one_time_codes.code_at(MARK * 2, time.time())}
         assert (await client.post("/sign-in/code", data=code)).status_code == 303
+        assert (await client.get("/sign-in/reset", params={"token": forgotten})).status_code == 200
         got = await client.get("/jobs.json", headers={"authorization": f"Bearer {token}"})
         assert got.status_code == 200
     return {needle for made in (cookie, forgotten) for needle in encodings(made)}

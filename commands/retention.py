@@ -132,6 +132,9 @@ async def remove(work: Work, *, rules: Rules | None = None, company_id: int | No
     async with alone(work.store) as free:
         if not free:
             return Result([], ["Somebody else removes at this moment."])
+        if not work.dry_run:
+            # Removing a company destroys them; this does what a process that died in between left.
+            await work.store.pool.execute(query("retention.destroy_keys_of_removed"))
         for row in await work.store.pool.fetch(query("retention.rules"), company_id):
             own = Rules(row["output"], row["artifacts"], row["history"])
             removals += await _remove_of(work, row["id"], (rules or own).bounded())

@@ -93,3 +93,8 @@ SELECT r.id, r.company_id, r.what, to_char(r.month, 'YYYY-MM') AS month, r.befor
        r.things, r.bytes
   FROM removal r WHERE $1::integer IS NULL OR r.company_id = $1
  ORDER BY r.id DESC LIMIT $2::bigint OFFSET coalesce($3::bigint, 0)
+
+-- name: destroy_keys_of_removed
+-- Destroys the keys of credentials and environments of companies that were removed.
+DELETE FROM data_keys k USING company c
+ WHERE c.removed_at IS NOT NULL AND k.company_id = c.id AND k.owner IN ('credentials:' || c.id, 'environment:' || c.id)

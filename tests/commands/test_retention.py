@@ -15,7 +15,7 @@ import pytest
 from commands.retention import Result, Work, keep_newest, remove
 from daemons.prepare import prepare
 from daemons.projector import fold_all
-from domain.company_events import CompanyChanged
+from domain.company_events import CompanyChanged, CompanyRemoved
 from domain.job_events import Artifact, JobFinished, JobScheduled, JobStarted, OutputCaptured
 from domain.retention import Rules
 from domain.task_events import TaskMissed, TaskOpened
@@ -159,6 +159,20 @@ async def test_a_company_without_rules_keeps_all(database: Database) -> None:
         assert (await over(store)).removals == []
         assert await output(store, 1) == [(b"job 1", False)]
         assert await readable(store, 7, kept)
+
+
+async def test_keys_that_the_removal_of_a_company_left_behind_are_destroyed(database: Database) -> None:
+    async with two_companies(database) as store:
+        for company in (7, 8):
+            for purpose in ("credentials", "environment"):
+                await store.keyring.ensure(f"{purpose}:{company}", company)
+        gone = CompanyRemoved(company_id=7)
+        await store.append(Append(stream="company-7", company_id=7, events=[gone]))
+        await over(store, dry_run=True)
+        owners = "SELECT array_agg(owner ORDER BY owner) FROM data_keys WHERE owner ~ '^(credentials|environment):'"
+        assert len(await store.pool.fetchval(owners)) == 4
+        await over(store)
+        assert await store.pool.fetchval(owners) == ["credentials:8", "environment:8"]
 
 
 async def test_files_are_given_up_by_age_and_contents_once_nothing_refers_to_them(database: Database) -> None:

@@ -222,3 +222,19 @@ async def test_what_a_credential_would_hide_is_told_before_it_is_assigned(bank: 
         assert (await post(client, f"{path}/assign", path, credential_id="999")).status_code in (404, 422)
     events = [one.event async for one in bank.installation.store.read_stream(f"run_template-{bank.template}")]
     assert [one.removed for one in events if isinstance(one, CredentialAssigned)] == [[], ["BANK_LIMIT"]]
+
+
+async def test_a_copy_of_a_run_template_has_its_credentials_and_is_switched_off(bank: Bank, served: Served) -> None:
+    path = f"/run-template/{bank.template}"
+    async with served.client() as client:
+        form = await form_on(client, path)
+        sent = {"_csrf_token": form["_csrf_token"], "key": "copy-1"}
+        made = await client.post(f"{path}/copy", data=sent)
+        assert made.status_code == 303
+        again = await client.post(f"{path}/copy", data=sent)
+        assert again.headers["location"] == made.headers["location"], "the same form makes one copy"
+        page = made.headers["location"].removeprefix("/multiflexi").removesuffix("/edit")
+        shown = (await client.get(f"{page}.json")).json()
+        assert (shown["template"]["name"], shown["template"]["active"]) == ("Statements (copy)", False)
+        listed = (await client.get(f"{page}/credentials.json")).json()
+        assert [one["id"] for one in listed["assigned"]] == [bank.credential]

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from commands.copies import clone
 from commands.shell import Shell
 from domain import run_template_fields as allowed
 from domain.errors import DomainError, ForbiddenError
@@ -26,6 +27,7 @@ from web.rendering import HTML, page
 from web.site import Site
 from web.view import View
 
+LONGEST_KEY = 200
 OPTIONS = {
     "interval": tuple(INTERVALS),
     "missed_policy": allowed.MISSED_POLICIES,
@@ -100,6 +102,17 @@ async def save(
     return page(html, 409 if changed_meanwhile and not errors and not wrong else 422)
 
 
+@post("/run-template/{name:str}/copy")
+async def copy(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Redirect:
+    """Copy a run template with its values and credentials, and lead to the form of the copy, which is switched off."""
+    edited, form = await read(site, view, name), await request.form()
+    key = str(form.get("key", ""))[:LONGEST_KEY] or None
+    outcome = await clone(Shell(site.database.store), await acting_as(request), edited.id, key=key, source="web")
+    return Redirect(view.url(f"run-template/{outcome.id}/edit"), status_code=303)
+
+
 async def read(site: Site, view: View, name: str) -> Edited:
     """Return a run template for its form."""
     async with site.database.reading(view.companies) as connection:
@@ -164,4 +177,4 @@ def _moment(text: str | None, clock: times.Clock) -> datetime | None:
         return None
 
 
-HANDLERS = (show, look_ahead, look_ahead_json, save)
+HANDLERS = (show, look_ahead, look_ahead_json, save, copy)

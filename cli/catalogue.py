@@ -16,6 +16,17 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
+    "access-request:approve": Entry("access_request.approve_request", "Grant what was asked for, from this moment on."),
+    "access-request:create": Entry("access_request.create_request", "Ask for access to a company."),
+    "access-request:get": Entry("access_request.get_request", "Show a request for access."),
+    "access-request:list": Entry(
+        "access_request.list_requests",
+        "List requests for access: one's own, and those that one can answer; newest first.",
+    ),
+    "access-request:refuse": Entry("access_request.refuse_request", "Refuse what was asked for."),
+    "access-request:withdraw": Entry(
+        "access_request.withdraw_request", "Take back a request that nobody has answered."
+    ),
     "application:create": Entry(
         "application_documents.create_application", "Create an application that takes no settings."
     ),
@@ -164,9 +175,18 @@ COMMANDS = {
     "token:get": Entry("token.get_token", "Show an API token, but what it is."),
     "token:list": Entry("token.list_tokens", "List the API tokens."),
     "token:update": Entry("token.update_token", "Change an API token."),
-    "user-company:assign": Entry("user_changes.assign_user", "Give a user access to a company."),
+    "user-company:assign": Entry("user_changes.assign_user", "Give a user, or a group of users, access to a company."),
     "user-company:list": Entry("user.list_members", "List who has access to which company."),
-    "user-company:unassign": Entry("user_changes.unassign_user", "Take a user's access to a company away."),
+    "user-company:unassign": Entry(
+        "user_changes.unassign_user", "Take a user's or a group's access to a company away."
+    ),
+    "user-group:add": Entry("user_group.add_member", "Put a user into a group."),
+    "user-group:create": Entry("user_group.create_group", "Make a group of users."),
+    "user-group:delete": Entry("user_group.delete_group", "Remove a group, and what its members can do by it."),
+    "user-group:get": Entry("user_group.get_group", "Show a group with who is in it and what they may do by it."),
+    "user-group:list": Entry("user_group.list_groups", "List the groups of users."),
+    "user-group:remove": Entry("user_group.remove_member", "Take a user out of a group."),
+    "user-group:update": Entry("user_group.update_group", "Change a group of users."),
     "user-role:list": Entry("user.list_roles", "List the system roles of a user."),
     "user-role:set": Entry("user_changes.set_roles", "Set the system roles of a user."),
     "user:create": Entry("user_changes.create_user", "Create a user."),

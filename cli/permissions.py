@@ -154,8 +154,25 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "run-template:reconfigure",
         "run-template:update",
     ),
-    "users.view": ("user:get", "user:list"),
-    "users.manage": ("user:create", "user:delete", "user:update", "user-role:set", "user-role:list"),
+    "users.view": ("user-group:get", "user-group:list", "user:get", "user:list"),
+    "access.request": (
+        "access-request:create",
+        "access-request:get",
+        "access-request:list",
+        "access-request:withdraw",
+    ),
+    "users.manage": (
+        "user-group:add",
+        "user-group:create",
+        "user-group:delete",
+        "user-group:remove",
+        "user-group:update",
+        "user:create",
+        "user:delete",
+        "user:update",
+        "user-role:set",
+        "user-role:list",
+    ),
     "token.own": (
         "token:create",
         "token:delete",
@@ -165,7 +182,12 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "token:update",
     ),
     "member.view": ("user-company:list",),
-    "member.manage": ("user-company:assign", "user-company:unassign"),
+    "member.manage": (
+        "access-request:approve",
+        "access-request:refuse",
+        "user-company:assign",
+        "user-company:unassign",
+    ),
 }
 
 OF_COMMAND = {command: permission for permission, commands in _TABLE.items() for command in commands}

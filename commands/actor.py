@@ -99,7 +99,7 @@ class Actor(msgspec.Struct, frozen=True):
 
     def everywhere(self, permission: str) -> bool:
         """Tell whether the actor has a permission whatever company it concerns."""
-        return self.companies == "*" or permission in self.permissions
+        return permission in self.permissions or (self.kind != "user" and self.companies == "*")
 
     def permissions_in(self, company_id: int) -> frozenset[str]:
         """Return what the actor may do in a company."""

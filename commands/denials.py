@@ -36,9 +36,16 @@ async def recorded_denials(store: Appends, actor: Actor, meta: Meta) -> AsyncGen
     try:
         yield
     except DeniedError as error:
-        if actor.user_id is not None:
-            await store.append_all([_denial(actor, actor.user_id, error)], meta=meta)
+        await record_denial(store, actor, meta, error)
         raise
+
+
+async def record_denial(store: Appends, actor: Actor, meta: Meta, error: DeniedError) -> None:
+    """Put a refusal down, unless it was already on its way here."""
+    if actor.user_id is None or error.recorded:
+        return
+    error.recorded = True
+    await store.append_all([_denial(actor, actor.user_id, error)], meta=meta)
 
 
 def _denial(actor: Actor, user_id: int, error: DeniedError) -> Append:

@@ -32,6 +32,8 @@ class DeniedError(ForbiddenError):
         What it needs.
     company_id : int or None
         Company that it concerns.
+    recorded : bool
+        Whether it was put down as an event.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class DeniedError(ForbiddenError):
         self.wish = wish
         self.permission = permission
         self.company_id = company_id
+        self.recorded = False
 
 
 class BusyError(DomainError):
@@ -59,6 +62,8 @@ _TAKEN = {
     "user_email_key": ("email", "email_taken", "The e-mail address {} is in use by another user. Choose another."),
     "api_token_digest_key": ("token", "token_taken", "This token is in use already. Make another."),
     "user_passkey_pkey": ("credential_id", "passkey_taken", "This passkey signs another user in already."),
+    "user_group_name_key": ("name", "group_name_taken", "The name “{}” belongs to another group. Choose another."),
+    "access_request_open_key": ("company_id", "request_open", "The user has asked for access to company {} already."),
     "user_identity_pkey": ("subject", "identity_taken", "This account signs another user in already."),
     "job_queue_due_key": ("due", "job_due_taken", "There is a job for what was due at {} already."),
 }

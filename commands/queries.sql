@@ -13,6 +13,10 @@ SELECT c.id, c.name, c.slug, c.enabled, c.time_zone, c.removed_at IS NOT NULL AS
 -- Whether another company has a code, whatever its case. $1: code, $2: company that may have it.
 SELECT c.slug FROM company c WHERE lower(c.slug) = lower($1::text) AND c.id <> $2::integer AND c.removed_at IS NULL LIMIT 1
 
+-- name: company_id_of_code
+-- The company with a code, whatever its case. $1: code.
+SELECT c.id FROM company c WHERE lower(c.slug) = lower($1::text) AND c.removed_at IS NULL LIMIT 1
+
 -- name: application
 -- One application, also one that was removed. $1: id.
 SELECT a.id, a.name, a.version, a.enabled, a.removed_at IS NOT NULL AS removed, a.stream_version
@@ -214,19 +218,48 @@ SELECT u.id FROM user_account u LIMIT 1
 SELECT m.id, m.role, m.more, m.less, m.revoked_at IS NOT NULL AS revoked, m.stream_version
   FROM membership m WHERE m.user_id = $1::integer AND m.company_id = $2::integer
 
+-- name: membership_of_group
+-- The membership of a group in a company, also one that was revoked. $1: group, $2: company.
+SELECT m.id, m.role, m.more, m.less, m.revoked_at IS NOT NULL AS revoked, m.stream_version
+  FROM membership m WHERE m.user_group_id = $1::integer AND m.company_id = $2::integer
+
 -- name: memberships
 -- Ids of the memberships of a user. $1: user.
 SELECT m.id FROM membership m WHERE m.user_id = $1::integer AND m.revoked_at IS NULL ORDER BY m.id
 
+-- name: memberships_of_group
+-- Ids of the memberships of a group. $1: group.
+SELECT m.id FROM membership m WHERE m.user_group_id = $1::integer AND m.revoked_at IS NULL ORDER BY m.id
+
+-- name: user_group
+-- One group of users, also one that was removed. $1: id.
+SELECT g.id, g.name, g.removed_at IS NOT NULL AS removed, g.stream_version FROM user_group g WHERE g.id = $1::integer
+
+-- name: groups_of_user
+-- Ids of the groups that a user is in. $1: user.
+SELECT m.user_group_id FROM user_group_member m WHERE m.user_id = $1::integer ORDER BY 1
+
+-- name: access_request
+-- One request for access. $1: id.
+SELECT r.id, r.company_id, r.user_id, r.role, r.until, r.state, false AS removed, r.stream_version
+  FROM access_request r WHERE r.id = $1::integer
+
+-- name: open_requests
+-- Ids of the requests of a user that nobody has answered. $1: user.
+SELECT r.id FROM access_request r WHERE r.user_id = $1::integer AND r.state = 'open' ORDER BY 1
+
 -- name: actor
--- What a user may do at a moment: system roles, and roles in companies. No row if the user is not there or not enabled.
+-- What a user may do at a moment: system roles, and roles in companies, their own and those of their groups. No row if the user is not there or not enabled.
 -- $1: user, $2: moment.
 SELECT u.id,
        ARRAY(SELECT r.role FROM user_role r WHERE r.user_id = u.id AND (r.until IS NULL OR r.until > $2::timestamptz)
              ORDER BY 1) AS roles,
        (SELECT coalesce(jsonb_agg(jsonb_build_object('company_id', m.company_id, 'role', m.role, 'more', m.more, 'less', m.less)), '[]')
           FROM membership m JOIN company c ON c.id = m.company_id AND c.removed_at IS NULL
-         WHERE m.user_id = u.id AND m.revoked_at IS NULL AND (m.until IS NULL OR m.until > $2::timestamptz)) AS grants
+         WHERE (m.user_id = u.id
+                OR m.user_group_id IN (SELECT g.user_group_id FROM user_group_member g
+                                        WHERE g.user_id = u.id AND (g.until IS NULL OR g.until > $2::timestamptz)))
+           AND m.revoked_at IS NULL AND (m.until IS NULL OR m.until > $2::timestamptz)) AS grants
   FROM user_account u
  WHERE u.id = $1::integer AND u.enabled AND u.removed_at IS NULL
 

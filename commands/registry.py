@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from commands import (
+    access_requests,
     applications,
     assignments,
     companies,
@@ -14,9 +15,11 @@ from commands import (
     run_templates,
     system,
     tokens,
+    user_groups,
     users,
 )
 from commands.preparing import Prepare, as_it_is
+from domain.access_request import ApproveRequest, RefuseRequest, RequestAccess
 from domain.api_token import ChangeToken, CreateToken
 from domain.application import (
     ChangeApplication,
@@ -76,6 +79,7 @@ from domain.user_commands import (
     UnlinkIdentity,
     UseRecoveryCode,
 )
+from domain.user_group import AddGroupMember, CreateGroup, RemoveGroup
 
 PREPARE: dict[type[Command], Prepare] = {
     CreateCompany: companies.prepare_create,
@@ -137,6 +141,12 @@ PREPARE: dict[type[Command], Prepare] = {
     RemoveServer: directory.prepare_remove,
     GrantMembership: memberships.prepare_grant,
     RevokeMembership: memberships.prepare_revoke,
+    CreateGroup: user_groups.prepare_create,
+    RemoveGroup: user_groups.prepare_remove,
+    AddGroupMember: user_groups.prepare_add,
+    RequestAccess: access_requests.prepare_request,
+    ApproveRequest: access_requests.prepare_approve,
+    RefuseRequest: access_requests.prepare_refuse,
     CreateToken: tokens.prepare_create,
     ChangeToken: tokens.prepare_change,
 }

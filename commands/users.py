@@ -11,6 +11,7 @@ from commands.actor import Actor, denied
 from commands.facts import Facts, present
 from commands.preparing import Desk, Prepared, filled, fresh_id
 from domain import checks
+from domain.access_request import WithdrawRequest
 from domain.api_token import CreateToken
 from domain.command import Command
 from domain.errors import StateError
@@ -28,6 +29,7 @@ from domain.user_commands import (
     RevokeRole,
     UserCommand,
 )
+from domain.user_group import RemoveGroupMember
 
 
 async def prepare_create(desk: Desk, command: CreateUser) -> Prepared:
@@ -61,10 +63,19 @@ async def prepare_change(desk: Desk, command: ChangeUser | ChangeProfile) -> Pre
 
 
 async def prepare_remove(desk: Desk, command: RemoveUser) -> Prepared:
-    """Let the memberships of a user go with them."""
+    """Let the memberships of a user go with them, and what they asked for."""
     await _somebody_stays(desk, await manageable(desk, command), "removed")
     memberships = await desk.all_facts.ids("memberships", command.user_id)
-    return Prepared(command=command, consequences=tuple(RevokeMembership(membership_id=one) for one in memberships))
+    groups = await desk.all_facts.ids("groups_of_user", command.user_id)
+    requests = await desk.all_facts.ids("open_requests", command.user_id)
+    return Prepared(
+        command=command,
+        consequences=(
+            *(RevokeMembership(membership_id=one) for one in memberships),
+            *(RemoveGroupMember(user_group_id=one, user_id=command.user_id) for one in groups),
+            *(WithdrawRequest(access_request_id=one) for one in requests),
+        ),
+    )
 
 
 async def prepare_role(desk: Desk, command: GrantRole | RevokeRole) -> Prepared:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from domain import (
+    access_request,
     api_token,
     application,
     company,
@@ -32,7 +33,9 @@ from domain import (
     server,
     system,
     user,
+    user_group,
 )
+from domain.access_request_events import AccessRequestEvent
 from domain.api_token_events import ApiTokenEvent
 from domain.application_events import ApplicationEvent
 from domain.command import Command
@@ -49,6 +52,7 @@ from domain.server_events import ServerEvent
 from domain.system_events import SystemEvent
 from domain.user_commands import UserCommand
 from domain.user_events import UserEvent
+from domain.user_group_events import UserGroupEvent
 
 
 class Aggregate(msgspec.Struct, frozen=True):
@@ -154,6 +158,22 @@ CUSTOMER = Aggregate(
     "customer", customer.Customer, CustomerEvent, customer.CustomerCommand, customer.decide, customer.evolve
 )
 SERVER = Aggregate("server", server.Server, ServerEvent, server.ServerCommand, server.decide, server.evolve)
+USER_GROUP = Aggregate(
+    "user_group",
+    user_group.UserGroup,
+    UserGroupEvent,
+    user_group.UserGroupCommand,
+    user_group.decide,
+    user_group.evolve,
+)
+ACCESS_REQUEST = Aggregate(
+    "access_request",
+    access_request.AccessRequest,
+    AccessRequestEvent,
+    access_request.AccessRequestCommand,
+    access_request.decide,
+    access_request.evolve,
+)
 
 ALL = (
     COMPANY,
@@ -169,6 +189,8 @@ ALL = (
     API_TOKEN,
     CUSTOMER,
     SERVER,
+    USER_GROUP,
+    ACCESS_REQUEST,
 )
 BY_CATEGORY = {aggregate.category: aggregate for aggregate in ALL}
 

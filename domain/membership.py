@@ -1,4 +1,6 @@
-"""A membership: what a user may do in a company, and until when. One for each user and company, granted anew at will.
+"""A membership: what a user, or each user of a group, may do in a company, and until when.
+
+There is one for each user or group and company, granted anew at will.
 
 Examples
 --------
@@ -30,7 +32,8 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
 
     membership_id: int
     company_id: int
-    user_id: int
+    user_id: int | None = None
+    user_group_id: int | None = None
     role: str
     until: datetime | None = None
     more: tuple[str, ...] = ()
@@ -47,15 +50,18 @@ class MembershipCommand(Command, frozen=True, kw_only=True):
 
 
 class GrantMembership(MembershipCommand, frozen=True, kw_only=True):
-    """Give a user a role in a company, in place of the one they have there. The executor finds ``membership_id``.
+    """Give a user or a group a role in a company, in place of the one they have there.
+
+    The executor finds ``membership_id``.
 
     ``founding`` marks the grant to who sets the company up, which is not there before.
     """
 
     creates: ClassVar[bool] = True
 
-    user_id: int
     company_id: int
+    user_id: int | None = None
+    user_group_id: int | None = None
     role: str = "viewer"
     until: datetime | None = None
     more: tuple[str, ...] = ()
@@ -66,10 +72,11 @@ class GrantMembership(MembershipCommand, frozen=True, kw_only=True):
 
 
 class RevokeMembership(MembershipCommand, frozen=True, kw_only=True):
-    """Take a user's access to a company away. Named by its id, or by user and company."""
+    """Take the access of a user or a group to a company away. Named by its id, or by user or group and company."""
 
     membership_id: int = 0
-    user_id: int = 0
+    user_id: int | None = None
+    user_group_id: int | None = None
     company_id: int = 0
 
 
@@ -87,10 +94,15 @@ def decide(state: Membership | None, command: MembershipCommand) -> list[Members
         case RevokeMembership():
             if state is None or state.revoked:
                 raise NotFoundError(
-                    "The user has no access to this company.", field="user_id", code="membership_not_found"
+                    "There is no such access to this company.", field="user_id", code="membership_not_found"
                 )
             return [
-                MembershipRevoked(membership_id=state.membership_id, company_id=state.company_id, user_id=state.user_id)
+                MembershipRevoked(
+                    membership_id=state.membership_id,
+                    company_id=state.company_id,
+                    user_id=state.user_id,
+                    user_group_id=state.user_group_id,
+                )
             ]
         case _:
             raise TypeError(f"{type(command).__name__} is no command of a membership.")
@@ -104,6 +116,7 @@ def evolve(state: Membership | None, event: MembershipEvent) -> Membership:
                 membership_id=event.membership_id,
                 company_id=event.company_id,
                 user_id=event.user_id,
+                user_group_id=event.user_group_id,
                 role=event.role,
                 until=event.until,
                 more=tuple(event.more),
@@ -116,10 +129,15 @@ def evolve(state: Membership | None, event: MembershipEvent) -> Membership:
 
 
 def _grant(state: Membership | None, command: GrantMembership) -> list[MembershipEvent]:
+    if (command.user_id is None) == (command.user_group_id is None):
+        raise ValidationError(
+            "Who is to have access? Name a user or a group.", field="user_id", code="membership_of_whom"
+        )
     granted = MembershipGranted(
         membership_id=given(command.membership_id, "membership_id"),
         company_id=given(command.company_id, "company_id"),
-        user_id=given(command.user_id, "user_id"),
+        user_id=command.user_id,
+        user_group_id=command.user_group_id,
         role=company_role(command.role),
         until=None if command.until is None else future(command.until, moment(command.now)),
         more=permission_names(command.more),

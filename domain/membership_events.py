@@ -1,4 +1,4 @@
-"""Events of a membership, the access of a user to a company: stream ``membership-ID``."""
+"""Events of a membership, the access of a user or of a group of users to a company: stream ``membership-ID``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from domain.event import Event
 
 
 class MembershipEvent(Event, frozen=True, kw_only=True):
-    """Base of the events of a membership."""
+    """Base of the events of a membership: that of a user, or that of a group."""
 
     category: ClassVar[str] = "membership"
 
     membership_id: int
     company_id: int
-    user_id: int
+    user_id: int | None = None
+    user_group_id: int | None = None
 
 
 class MembershipGranted(MembershipEvent, frozen=True, kw_only=True):
-    """A user has a role in a company, until a moment if one is given.
+    """A user, or each user of a group, has a role in a company, until a moment if one is given.
 
     ``more`` are permissions beyond those of the role, ``less`` are those of it that the user does not have.
     """
@@ -33,4 +34,4 @@ class MembershipGranted(MembershipEvent, frozen=True, kw_only=True):
 
 
 class MembershipRevoked(MembershipEvent, frozen=True, kw_only=True):
-    """A user no longer has access to a company."""
+    """A user, or a group, no longer has access to a company."""

@@ -59,8 +59,8 @@ ENGINE = "engine"
 SUPER_ADMIN = "super_admin"
 """The system role that may do everything, in every company."""
 
-_ANYBODY = frozenset({"users.own", "application.view"})
-_USER = _ANYBODY | {"token.own", "access.request"}
+_ANYBODY = frozenset({"users.own", "application.view", "access.request"})
+_USER = _ANYBODY | {"token.own"}
 
 SYSTEM_ROLES: dict[str, frozenset[str]] = {
     SUPER_ADMIN: frozenset(EVERYTHING),

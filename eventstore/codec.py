@@ -15,6 +15,7 @@ import msgspec
 
 from domain import (
     access_events,
+    access_request_events,
     api_token_events,
     application_events,
     company_events,
@@ -32,6 +33,7 @@ from domain import (
     system_events,
     task_events,
     user_events,
+    user_group_events,
 )
 from domain.event import ERASED, Event
 from eventstore.errors import NewerEventError, UnknownEventTypeError
@@ -41,6 +43,7 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 _MODULES = (
     access_events,
+    access_request_events,
     api_token_events,
     application_events,
     company_events,
@@ -58,6 +61,7 @@ _MODULES = (
     system_events,
     task_events,
     user_events,
+    user_group_events,
 )
 """Modules that define event types: importing one registers its types."""
 

@@ -123,11 +123,27 @@ USER_ACCOUNT = Projection(
 )
 MEMBERSHIP = Projection(
     name="membership",
-    version=1,
+    version=2,
     classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     tables=("membership",),
     types=("MembershipGranted", "MembershipRevoked"),
+)
+USER_GROUP = Projection(
+    name="user_group",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("user_group", "user_group_member"),
+    types=("GroupCreated", "GroupChanged", "GroupRemoved", "GroupMemberAdded", "GroupMemberRemoved"),
+)
+ACCESS_REQUEST = Projection(
+    name="access_request",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("access_request",),
+    types=("AccessRequested", "RequestWithdrawn", "RequestApproved", "RequestRefused"),
 )
 API_TOKEN = Projection(
     name="api_token",
@@ -202,6 +218,8 @@ ALL = (
     SYSTEM_STATE,
     USER_ACCOUNT,
     MEMBERSHIP,
+    USER_GROUP,
+    ACCESS_REQUEST,
     API_TOKEN,
     CUSTOMER,
     SERVER,

@@ -37,6 +37,8 @@ WHO = (
     option("email", metavar="ADDRESS", help="User, by e-mail address."),
 )
 
+GROUP = option("group", metavar="GROUP", help="Group of users, by id or name, in place of a user.")
+
 
 def details() -> tuple[click.Parameter, ...]:
     """Return the options for who a user is."""
@@ -156,6 +158,7 @@ async def set_roles(output: Output, options: Options) -> None:
 @command(
     option("company_id", type=ID, required=True, help="Company."),
     *WHO,
+    GROUP,
     option("role", metavar="ROLE", default="viewer", help=f"Role: {', '.join(COMPANY_ROLES)}; viewer unless told."),
     option("until", type=MOMENT, metavar="TIME", help="Moment at which the access ends, e.g. +8h."),
     option("more", metavar="PERMISSIONS", default="", help="Permissions beyond those of the role, with commas."),
@@ -163,14 +166,15 @@ async def set_roles(output: Output, options: Options) -> None:
     KEY_OPTION,
 )
 async def assign_user(output: Output, options: Options) -> None:
-    """Give a user access to a company.
+    """Give a user, or a group of users, access to a company.
 
     Who has it gets the role and the permissions that are named.
     """
     async with acting() as act:
-        number = await user_id(act, options.user_id, options.login, options.email)
+        number, group = await whose(act, options)
         wish = GrantMembership(
             user_id=number,
+            user_group_id=group,
             company_id=options.company_id,
             role=options.role,
             until=options.until and options.until.astimezone(UTC),
@@ -178,22 +182,42 @@ async def assign_user(output: Output, options: Options) -> None:
             less=listed(options.less),
         )
         outcome = await act.execute(wish, options.idempotency_key)
-    document = {"id": outcome.id, "company_id": options.company_id, "user_id": number, "role": options.role}
-    output.answer(document, f"User {number} has access to company {options.company_id} as {options.role}.")
+    named, who = told(number, group)
+    document = {"id": outcome.id, "company_id": options.company_id, **named, "role": options.role}
+    output.answer(document, f"{who} has access to company {options.company_id} as {options.role}.")
 
 
-@command(option("company_id", type=ID, required=True, help="Company."), *WHO, KEY_OPTION)
+@command(option("company_id", type=ID, required=True, help="Company."), *WHO, GROUP, KEY_OPTION)
 async def unassign_user(output: Output, options: Options) -> None:
-    """Take a user's access to a company away.
+    """Take a user's or a group's access to a company away.
 
     From this moment on.
     """
     async with acting() as act:
-        number = await user_id(act, options.user_id, options.login, options.email)
-        wish = RevokeMembership(user_id=number, company_id=options.company_id)
+        number, group = await whose(act, options)
+        wish = RevokeMembership(user_id=number, user_group_id=group, company_id=options.company_id)
         await act.execute(wish, options.idempotency_key)
-    document = {"company_id": options.company_id, "user_id": number, "unassigned": True}
-    output.answer(document, f"User {number} has no access to company {options.company_id} any more.")
+    named, who = told(number, group)
+    document = {"company_id": options.company_id, **named, "unassigned": True}
+    output.answer(document, f"{who} has no access to company {options.company_id} any more.")
+
+
+async def whose(act: Acting, options: Options) -> tuple[int | None, int | None]:
+    """Return the id of the user, or of the group, that options name."""
+    if options.group is None:
+        return await user_id(act, options.user_id, options.login, options.email), None
+    if options.user_id or options.login or options.email:
+        raise click.UsageError("A user and a group were given. Give one.")
+    number = int(options.group) if options.group.isascii() and options.group.isdigit() else None
+    row = await act.whole.row("user_group.find", number, None if number is not None else options.group)
+    if row is None:
+        raise MissingError("There is no such group. `multiflexi-cli user-group:list` shows those there are.")
+    return None, row["id"]
+
+
+def told(number: int | None, group: int | None) -> tuple[dict[str, int | None], str]:
+    """Return a user or a group as an answer in JSON names it, and as one in words does."""
+    return ({"user_id": number}, f"User {number}") if group is None else ({"user_group_id": group}, f"Group {group}")
 
 
 def given(options: Options) -> dict[str, Any]:

@@ -60,3 +60,7 @@ SELECT x.company_id, c.slug AS company_slug, c.name AS company_name, x.app_id, a
 -- What is stored encrypted of a company. $1: id.
 SELECT c.id, c.document->'email' AS email, c.document->'environment' AS environment, c.document->'suspend_reason' AS suspend_reason
   FROM company c WHERE c.id = $1::integer AND c.removed_at IS NULL
+
+-- name: names
+-- Names of companies that are there. $1: ids.
+SELECT c.id, c.name FROM company c WHERE c.id = ANY ($1::integer[]) AND c.removed_at IS NULL

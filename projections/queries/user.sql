@@ -12,7 +12,10 @@ SELECT u.id, u.enabled, '{}'::jsonb AS settings, u.document->'login' AS login, u
        u.stream_version
   FROM user_account u
  WHERE u.removed_at IS NULL
-   AND ($4::integer IS NULL OR EXISTS (SELECT FROM membership m WHERE m.user_id = u.id AND m.company_id = $4 AND m.revoked_at IS NULL))
+   AND ($4::integer IS NULL OR EXISTS (
+        SELECT FROM membership m
+         WHERE m.company_id = $4 AND m.revoked_at IS NULL
+           AND (m.user_id = u.id OR m.user_group_id IN (SELECT g.user_group_id FROM user_group_member g WHERE g.user_id = u.id))))
  ORDER BY CASE WHEN $3::boolean THEN -u.id ELSE u.id END LIMIT $1::bigint OFFSET coalesce($2::bigint, 0)
 
 -- name: find
@@ -34,12 +37,20 @@ SELECT u.id, u.enabled, '{}'::jsonb AS settings, u.document->'login' AS login, u
 
 -- name: members
 -- Who has access to a company, and who had. $1: company, or NULL for all, $2: user, or NULL for all, $3: companies, or NULL.
-SELECT m.id, m.company_id, m.user_id, u.document->'login' AS login, u.document->'email' AS email, m.role, m.more, m.less,
-       m.until, m.granted_by, m.created_at, m.changed_at, m.until IS NULL OR m.until > now() AS active
-  FROM membership m JOIN user_account u ON u.id = m.user_id AND u.removed_at IS NULL
- WHERE m.revoked_at IS NULL AND ($1::integer IS NULL OR m.company_id = $1) AND ($2::integer IS NULL OR m.user_id = $2)
+-- Whoever is in a group that has access is listed with it, by the group.
+SELECT m.id, m.company_id, u.id AS user_id, u.document->'login' AS login, u.document->'email' AS email, m.role, m.more, m.less,
+       w.until, m.granted_by, m.created_at, m.changed_at, w.until IS NULL OR w.until > now() AS active, m.user_group_id,
+       g.name AS user_group
+  FROM membership m
+  LEFT JOIN user_group g ON g.id = m.user_group_id
+ CROSS JOIN LATERAL (
+        SELECT m.user_id, m.until WHERE m.user_id IS NOT NULL
+         UNION ALL
+        SELECT i.user_id, least(m.until, i.until) FROM user_group_member i WHERE i.user_group_id = m.user_group_id) w
+  JOIN user_account u ON u.id = w.user_id AND u.removed_at IS NULL
+ WHERE m.revoked_at IS NULL AND ($1::integer IS NULL OR m.company_id = $1) AND ($2::integer IS NULL OR u.id = $2)
    AND ($3::integer[] IS NULL OR m.company_id = ANY ($3))
- ORDER BY m.company_id, m.user_id
+ ORDER BY m.company_id, u.id, m.id
 
 -- name: roles
 -- System roles of a user. $1: user.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import strategies as st
 
 from tests.projections import lives_of_credentials as credentials
+from tests.projections import lives_of_groups as groups
 from tests.projections import lives_of_jobs as jobs
 from tests.projections import lives_of_settings as settings
 from tests.projections import lives_of_users as users
@@ -66,6 +67,14 @@ VERBS: dict[Callable[[History, int, int], None], tuple[str, ...]] = {
     users.create_token: ("users",),
     users.change_or_revoke_token: ("tokens",),
     users.sign_in_or_out: ("users",),
+    groups.create_group: (),
+    groups.change_group: ("groups",),
+    groups.swap_groups: ("groups",),
+    groups.remove_group: ("groups",),
+    groups.join_or_leave: ("groups", "users"),
+    groups.let_group_in_or_out: ("companies", "groups"),
+    groups.ask_for_access: ("companies", "users"),
+    groups.answer_request: ("requests",),
     settings.pause_or_resume: (),
     settings.remove_what_is_over: ("companies",),
 }

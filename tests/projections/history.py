@@ -49,6 +49,11 @@ class History:
     identities: dict[str, int] = field(default_factory=dict)
     memberships: dict[tuple[int, int], int] = field(default_factory=dict)
     tokens: dict[int, int] = field(default_factory=dict)
+    groups: dict[int, set[int]] = field(default_factory=dict)
+    let_in: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Of each group and company, the membership."""
+    requests: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Those that nobody has answered, with company and user."""
     dues: set[datetime] = field(default_factory=set)
     queued: dict[int, Job] = field(default_factory=dict)
     running: dict[int, Job] = field(default_factory=dict)

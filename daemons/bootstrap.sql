@@ -26,4 +26,4 @@ GRANT multiflexi_owner, multiflexi_app, multiflexi_daemon, multiflexi_auditor TO
 GRANT multiflexi_app, multiflexi_daemon, multiflexi_auditor TO multiflexi_app_login;
 
 -- `status` names the connection that holds readers back, whoever it belongs to.
-GRANT pg_read_all_stats TO multiflexi_owner, multiflexi_daemon;
+GRANT pg_read_all_stats TO multiflexi_owner;

@@ -6,19 +6,13 @@ The tables are found in the catalogue. A new one needs row-level security by ``c
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from eventstore.log import Append, Meta
-from eventstore.output import key_owner
 from projections.rebuild import replay
-from tests.projections.histories import history_of, wishes
-from tests.projections.rows import fold_all
 from tests.projections.scenes import FUTURE
 from tests.schema.catalogue import (
     COLUMNS,
@@ -26,14 +20,11 @@ from tests.schema.catalogue import (
     as_superuser,
     has_rows,
     insert,
-    make_up_row,
     names_of,
     relations,
     tables,
 )
-from tests.testbed.events import company_created
-from tests.testbed.postgres import Database, Server
-from tests.testbed.stores import open_store
+from tests.testbed.postgres import Database
 
 INSTALLATION_WIDE = {
     "_yoyo_log": "which migrations ran",
@@ -74,35 +65,6 @@ UNSET = [None, "", " ", "x", "1,", ",1", "1 2", "1;2", "{1}", "0x1", "-1", "*,1"
 """Values of multiflexi.companies that name no company."""
 
 FORBIDDEN = psycopg.errors.InsufficientPrivilege
-
-
-@pytest.fixture(scope="module")
-def furnished(postgres: Server) -> Iterator[Database]:
-    """Return a database with rows of companies 1 and 2 and of the installation in every table that has companies."""
-    database = postgres.fresh_database()
-    asyncio.run(live(database))
-    fold_all(database, 1000)
-    with as_superuser(database) as connection:
-        connection.execute("SET session_replication_role = replica")  # made-up rows refer to nothing
-        for table in tables(database):
-            for company in (1, 2):
-                if not has_rows(connection, table, company):
-                    make_up_row(connection, table, company)
-    yield database
-    postgres.drop(database)
-
-
-async def live(database: Database) -> None:
-    async with open_store(database, inline=True) as store:
-        for step in history_of(wishes(seed=7, count=300)).steps:
-            await store.append_all(step, meta=Meta(actor="user:1"))
-        for company in (1001, 1002):
-            await store.append(
-                Append(stream=f"company-{company}", company_id=company, events=[company_created(company)])
-            )
-        for company in (1, 2):
-            await store.keyring.ensure(key_owner(company), company)
-        await store.keyring.ensure("user:1", None)
 
 
 def companies_seen(connection: psycopg.Connection[Any], table: str, schema: str = "multiflexi") -> set[int | None]:

@@ -14,10 +14,19 @@ from web.auth.routes import permission_of, reach
 
 AnyRequest = Request[Any, Any, Any]
 
+SEEN_BY = {
+    "company.change": "company.view",
+    "company.remove": "company.view",
+    "output.view": "job.view",
+}
+"""Of permissions to change things, those to see them."""
+
 
 async def acting_companies(request: AnyRequest) -> Companies:
     """Return the companies that row-level security lets through for a request: those where its user may see this."""
-    return reach(await acting_as(request), permission_of(request.url.path))
+    wanted = permission_of(request.url.path)
+    # Who sees a thing and may not change it is told so, rather than that it is not there.
+    return reach(await acting_as(request), SEEN_BY.get(wanted, wanted))
 
 
 async def acting_as(request: AnyRequest) -> Actor:

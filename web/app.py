@@ -29,6 +29,7 @@ from web.database import Database
 from web.live import Hub, Snapshots
 from web.mail import MailSettings, mail_settings
 from web.pages import (
+    access,
     account,
     account_access,
     actions,
@@ -51,6 +52,7 @@ from web.pages import (
     tasks,
     template_credentials,
     template_edit,
+    user_groups,
     users,
 )
 from web.rendering import Renderer
@@ -75,8 +77,10 @@ PAGES = (
     company_edit,
     company_import,
     credentials,
+    user_groups,
     users,
     account_access,
+    access,
     account,
     sign_in,
     sign_in_elsewhere,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from http import HTTPStatus
 
 import asyncpg
 import structlog
 from litestar import Response
+from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import HTTPException
 
+from commands.denials import record_denial
+from commands.errors import DeniedError
 from domain.errors import DomainError, ForbiddenError, NotFoundError, ValidationError
 from eventstore.errors import DatabaseUnavailableError
+from eventstore.log import Meta
 from web import i18n, refusals
 from web.access import AnyRequest
 from web.auth.middleware import SignInNeededError, needed, sign_in_address
@@ -97,7 +102,16 @@ def sign_in_needed(request: AnyRequest, error: SignInNeededError) -> Response[ob
 def refused(request: AnyRequest, error: DomainError) -> Response[object]:
     """Answer when the rules of the domain refused a command."""
     status = next((status for kind, status in REFUSALS.items() if isinstance(error, kind)), 409)
-    return _answer(request, status, refusals.told(error, i18n.translations(language_of(request)).gettext))
+    answer = _answer(request, status, refusals.told(error, i18n.translations(language_of(request)).gettext))
+    if isinstance(error, DeniedError):
+        answer.background = BackgroundTask(_put_down, request, error)
+    return answer
+
+
+async def _put_down(request: AnyRequest, error: DeniedError) -> None:
+    """Put a refusal of what was no command down as an event; that of a command was put down by its execution."""
+    meta = Meta(actor=str(request.user), source="web", correlation=str(uuid.uuid4()))
+    await record_denial(site_in(request).database.store, request.user, meta, error)
 
 
 REFUSALS = {NotFoundError: 404, ForbiddenError: 403, ValidationError: 400}

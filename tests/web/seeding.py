@@ -52,17 +52,24 @@ class Installation:
         self.settings = settings_of(database)
         prepare(database.owner_url)
         self.store = EventStore(self.settings, role="daemon", inline=inline_folds(), application="seeding")
+        self.web_store = EventStore(self.settings, role="app", inline=inline_folds(), application="seeding-web")
         self._ids = itertools.count(1)
         self._written: dict[int, dict[str, tuple[int, Any, int]]] = {}
 
     async def __aenter__(self) -> Self:
         await self.store.__aenter__()
+        await self.web_store.__aenter__()
         self.administrator = await self.user("admin", roles=("super_admin",))
         self.cookie = await self.session(self.administrator)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.web_store.__aexit__(None, None, None)
         await self.store.__aexit__(None, None, None)
+
+    def number_from(self, first: int) -> None:
+        """Give ids from a number on, beyond those that sequences give."""
+        self._ids = itertools.count(first)
 
     async def user(self, login: str, password: str | None = None, roles: tuple[str, ...] = ("user",)) -> int:
         """Make a user and return their id."""
@@ -77,7 +84,7 @@ class Installation:
 
     async def session(self, user_id: int) -> str:
         """Sign a user in and return the cookie."""
-        sign_in = SignIn(self.store, SignInSettings())
+        sign_in = SignIn(self.web_store, SignInSettings())
         return (await sign_in.open(user_id, "password", Visitor())).token
 
     async def append(self, stream: str, company_id: int | None, *events: Event, actor: str = "daemon:executor") -> None:

@@ -46,7 +46,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def sign_in(installation: Installation, clock: Clock) -> SignIn:
-    return SignIn(installation.store, SignInSettings(), clock)
+    return SignIn(installation.web_store, SignInSettings(), clock)
 
 
 async def token_of_form(client: httpx.AsyncClient, path: str = "/sign-in") -> str:
@@ -394,7 +394,7 @@ async def test_nothing_of_signing_in_is_stored_in_clear(installation: Installati
         await sign_in.password("someone-else", "wrong", HERE)
     everything = ""
     for table in ("events", "user_account", "user_session", "sign_in_attempt", "one_time_secret"):
-        rows = await installation.store.pool.fetch(f"SELECT to_jsonb(t)::text FROM {table} t")
+        rows = await installation.web_store.pool.fetch(f"SELECT to_jsonb(t)::text FROM {table} t")
         everything += " ".join(row[0] for row in rows)
     for clear in ("192.0.2.7", "Browser/1.0", PASSWORD, secret, codes[0], token, step.token, "someone-else", '"jane"'):
         assert clear not in everything, clear

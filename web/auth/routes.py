@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from commands.actor import Actor
 from domain.permissions import OF_COMPANY
 from eventstore.connection import Companies
@@ -9,33 +11,73 @@ from eventstore.connection import Companies
 OPEN = (r"^/$", r"^/favicon\.ico$", r"^/multiflexi/static/", r"^/multiflexi/health$", r"^/multiflexi/sign-in(/|$)")
 """Addresses that need nobody to be signed in, as regular expressions."""
 
-PERMISSIONS = (
-    ("/run-template", "template.view"),
-    ("/application", "application.view"),
-    ("/credential-prototype", "application.view"),
-    ("/credential", "credential.view"),
-    ("/compan", "company.view"),
-    ("/audit", "audit.view"),
-    ("/job", "job.view"),
-    ("/task", "job.view"),
-    ("/queue", "job.view"),
-    ("/system", "company.view"),
-    ("/account", "users.own"),
-    ("/user", "users.view"),
+SEEN = (
+    (r"/artifact|/job/[^/]+/(artifact|output)", "output.view"),
+    (r"/run-template/[^/]+/credentials", "credential.view"),
+    (r"/run-template", "template.view"),
+    (r"/application", "application.view"),
+    (r"/credential-prototype", "application.view"),
+    (r"/credential", "credential.view"),
+    (r"/company/[^/]+/members", "member.view"),
+    (r"/company/[^/]+/remove", "company.remove"),
+    (r"/company/[^/]+/(edit|suspend|archive|restore)", "company.change"),
+    (r"/companies/", "company.create"),
+    (r"/compan", "company.view"),
+    (r"/access", "access.request"),
+    (r"/audit", "audit.view"),
+    (r"/system", "company.view"),
+    (r"/pause/(system|application)/", "application.view"),
+    (r"/account", "users.own"),
+    (r"/users/new", "users.manage"),
+    (r"/user", "users.view"),
 )
-"""What an address below the base asks for, by how it begins; the first that fits. Any other asks for ``job.view``."""
+"""What looking at an address below the base asks for: the first that it begins like. Any other: ``job.view``."""
+
+SENT = (
+    (r"/pause/template/", "template.configure"),
+    (r"/pause/company/", "company.change"),
+    (r"/pause/application/", "application.change"),
+    (r"/pause/", "system.manage"),
+    (r"/job/[^/]+/cancel", "job.cancel"),
+    (r"/job/[^/]+/again", "job.run"),
+    (r"/run-template/[^/]+/run", "job.run"),
+    (r"/run-template/[^/]+/credentials", "credential.assign"),
+    (r"/run-template/", "template.configure"),
+    (r"/user/[^/]+/(grant|revoke)", "member.manage"),
+    (r"/company/[^/]+/(members|request)", "member.manage"),
+    (r"/company/[^/]+/remove", "company.remove"),
+    (r"/company/", "company.change"),
+    (r"/companies", "company.create"),
+    (r"/credential/[^/]+/reveal", "credential.reveal"),
+    (r"/credential", "credential.change"),
+    (r"/access", "access.request"),
+    (r"/user", "users.manage"),
+    (r"/account|/sign-out", "users.own"),
+)
+"""What sending a form to an address asks for. It is decided by the command that is executed; this names it."""
 
 
-def permission_of(path: str) -> str:
+def permission_of(path: str, method: str = "GET") -> str:
     """Return the permission that an address asks for.
 
     Examples
     --------
     >>> permission_of("/multiflexi/run-template/7/edit"), permission_of("/multiflexi/")
     ('template.view', 'job.view')
+    >>> permission_of("/multiflexi/job/7/output/stdout.txt"), permission_of("/multiflexi/job/7/cancel", "POST")
+    ('output.view', 'job.cancel')
+
+    Raises
+    ------
+    LookupError
+        Nothing is said of a form: a fault of the program.
     """
     below = path.removeprefix("/multiflexi")
-    return next((permission for begin, permission in PERMISSIONS if below.startswith(begin)), "job.view")
+    table = SENT if method == "POST" else SEEN
+    found = next((permission for begin, permission in table if re.match(begin, below)), None)
+    if found is None and method == "POST":
+        raise LookupError(f"web.auth.routes names no permission for {path}.")
+    return found or "job.view"
 
 
 def reach(actor: Actor, permission: str) -> Companies:
@@ -46,10 +88,8 @@ def reach(actor: Actor, permission: str) -> Companies:
     >>> reach(Actor.user(5, [7], role="viewer"), "job.view"), reach(Actor.user(5, [7], role="viewer"), "audit.view")
     ([7], [])
     """
-    if actor.companies == "*":
-        return "*"
     if permission not in OF_COMPANY:
-        return sorted(actor.companies)
+        return "*" if actor.companies == "*" else sorted(actor.companies)
     if permission in actor.permissions:
         return "*"
     return sorted(company_id for company_id, allowed in actor.grants.items() if permission in allowed)

@@ -74,6 +74,7 @@ class MemberShown(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None
     granted_by: str | None
     active: bool
+    user_group: str | None = None
 
 
 class UserShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +137,7 @@ async def load(connection: Connection, keyring: Keyring, user_id: int) -> UserSh
                 company_name=names.get(each["company_id"]),
                 more=list(each["more"]),
                 less=list(each["less"]),
-                **{name: each[name] for name in ("company_id", "role", "until", "granted_by", "active")},
+                **{name: each[name] for name in ("company_id", "role", "until", "granted_by", "active", "user_group")},
             )
             for each in members
         ],

@@ -85,6 +85,7 @@ async def show(
             shown=shown,
             company=company,
             clock=view.clock(company.time_zone),
+            may_see_members=actor.may("member.view", company.id),
             may_change=actor.may("company.change", company.id),
             may_remove=actor.may("company.remove", company.id),
         )

@@ -78,8 +78,7 @@ async def ask(
     """Tell what depends on a company, and ask before it is suspended, archived, restored or removed."""
     known(what)
     shown = await read(view, site, identifier_of(name))
-    permission = "company.remove" if what == REMOVE else "company.change"
-    require(await acting_as(request), permission, shown.company.id, wish=f"{what} a company")
+    require(await acting_as(request), permission_for(what), shown.company.id, wish=f"{what} a company")
     return page(render_question(site, view, shown, what, {}))
 
 
@@ -94,6 +93,7 @@ async def carry_out(
     """Suspend, archive, restore or remove a company."""
     known(what)
     shown = await read(view, site, identifier_of(name))
+    require(await acting_as(request), permission_for(what), shown.company.id, wish=f"{what} a company")
     form, translate = await sent(request), site.renderer.translate(view)
     if what == REMOVE and form.get("code", "").strip() != shown.company.code:
         told = translate(N_("Type the code of the company, to be sure that it is the one you mean."))
@@ -109,6 +109,11 @@ async def carry_out(
     # A page narrowed to a company that is gone would not be found.
     back = view.url("companies", company=None) if what == REMOVE else view.url(f"company/{shown.company.id}")
     return Redirect(back, status_code=303)
+
+
+def permission_for(what: str) -> str:
+    """Return the permission that something that can be done with a company asks for."""
+    return "company.remove" if what == REMOVE else "company.change"
 
 
 def wish_of(what: str, company_id: int, reason: str | None) -> Command:

@@ -13,6 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from commands.actor import require
 from commands.queue import run_again
 from commands.shell import Shell
 from domain.errors import DomainError, ForbiddenError, NotFoundError
@@ -77,6 +78,7 @@ async def again(
 async def _send(
     request: AnyRequest, view: View, site: Site, edited: Edited, before: Before | None
 ) -> Redirect | Response[str]:
+    require(await acting_as(request), "job.run", edited.record["company_id"], wish="ScheduleJob")
     form = {name: str(value) for name, value in (await request.form()).items() if isinstance(value, str)}
     translate = site.renderer.translate(view)
     values = before.environment if before else {}

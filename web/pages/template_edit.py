@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from commands.actor import require
 from commands.copies import clone
 from commands.shell import Shell
 from domain import run_template_fields as allowed
@@ -77,6 +78,7 @@ async def save(
 ) -> Redirect | Response[str]:
     """Save the form, or show it again with what is wrong beside the fields."""
     edited = await read(site, view, name)
+    require(await acting_as(request), "template.configure", edited.record["company_id"], wish="ChangeRunTemplate")
     clock = template_edit.clock_of(view, edited)
     form = {key: str(value) for key, value in (await request.form()).items() if isinstance(value, str)}
     before = await template_edit.typed_of(site, edited, clock)

@@ -12,6 +12,7 @@ from cli.output import Output
 from cli.quiet_log import configure_log
 from cli.reading import Reader
 from commands.actor import SYSTEM, Actor
+from commands.denials import recorded_denials
 from commands.facts import SqlFacts
 from commands.preparing import Outcome
 from commands.shell import Shell
@@ -20,6 +21,7 @@ from domain.command import Command
 from eventstore.blind_index import BlindIndex
 from eventstore.company_view import CompanyPool
 from eventstore.connection import Role
+from eventstore.log import Meta
 from eventstore.settings import load
 from eventstore.store import EventStore
 from projections.errors import ProjectionLagError
@@ -50,6 +52,7 @@ class Acting:
         companies = whom.COMPANIES.get()
         pool = store.pool if companies == "*" else CompanyPool(store.pool, companies)
         self.reader = Reader(pool, store.settings, store.keyring)
+        self.whole = Reader(store.pool, store.settings, store.keyring)
         self.actor: Actor = whom.ACTOR.get() or SYSTEM
         self.facts = SqlFacts(pool, BlindIndex(store.keyring))
 
@@ -85,7 +88,9 @@ async def acting(role: Role = "app") -> AsyncIterator[Acting]:
     """Open the event store to change something; as ``daemon`` for what otherwise a daemon does by itself."""
     configure_log()
     async with EventStore(load(), role=role, inline=inline_folds(), application="multiflexi-cli") as store:
-        yield Acting(store)
+        act = Acting(store)
+        async with recorded_denials(store, act.actor, Meta(actor=str(act.actor), source=SOURCE)):
+            yield act
 
 
 def warn(outcome: Outcome, output: Output) -> None:

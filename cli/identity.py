@@ -83,8 +83,8 @@ def reach(actor: Actor, permission: str) -> Companies:
     >>> reach(Actor.user(5, [7], role="viewer"), "job.view"), reach(Actor.user(5, [7], role="viewer"), "job.run")
     ([7], [])
     """
-    if actor.companies == "*" or permission in WHOLE or (of_company(permission) and permission in actor.permissions):
+    if permission in WHOLE or (of_company(permission) and permission in actor.permissions):
         return "*"
     if not of_company(permission):
-        return sorted(actor.companies)
+        return "*" if actor.companies == "*" else sorted(actor.companies)
     return sorted(company_id for company_id, allowed in actor.grants.items() if permission in allowed)

@@ -6,6 +6,7 @@ Tests read what they expect from the document, so that it cannot say one thing a
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,12 +23,26 @@ from domain.permissions import (
     commands,
     permission_of,
 )
+from web.app import PAGES
+from web.auth.routes import OPEN
+from web.auth.routes import permission_of as permission_of_address
+from web.view import BASE
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "permissions.md"
 
 YES, OWN_ONLY, NO = "yes", "own", "no"
 
 COLUMNS = (*SYSTEM_ROLES, *(f"company {role}" for role in COMPANY_ROLES))
+
+EXPANDED = {
+    "/pause/{what:str}/{name:str}": ("system", "company", "application", "template"),
+    "/credential/{name:str}/{what:str}": ("reveal", "test", "remove"),
+    "/company/{name:str}/{what:str}": ("suspend", "archive", "restore", "remove"),
+    "/user/{name:str}/{what:str}": (
+        "profile", "lock", "unlock", "password", "role", "unrole", "grant", "revoke",
+    ),
+}  # fmt: skip
+"""Addresses whose permission depends on a part of them, with what that can be."""
 
 INTRODUCTION = """\
 # Who may do what
@@ -40,6 +55,20 @@ companies alone, by a membership of their own or of a group that they are in. Wh
 the system roles allow together with what the roles in that company allow. A membership can add single permissions to
 its role and take others away, and can end by itself, as a system role can. None but `super_admin` is let into a
 company by a system role.
+
+**Groups** of users are made by whoever manages users (`user-group:*`); a company lets a group in as it lets a user in
+(`user-company:assign --group NAME`). Whoever is in it may do in the company what the group may, until they leave it,
+their time in it is over, or the company's grant ends.
+
+What is granted **until a moment** - a system role, a role in a company, a place in a group - is refused from that
+moment on, without anybody doing anything: what a user may do is looked up for every request and every command line.
+
+**Access is asked for** by `access-request:create` or on the page *My access*, with a role, a reason and an end.
+Whoever has `member.manage` in that company approves or refuses it, never their own and never a role mightier than
+theirs; a membership follows from the approval. Who asked may take an open request back. Each step is an event.
+
+**API tokens** let through no more than their user may do at that moment, narrowed down to the permissions and
+companies that they were made for; a token cannot make another one.
 
 In the tables, `yes` means: in the whole installation (system roles), in that company (roles in companies). `own`
 means: about the user's own account; about that of another, whoever has `users.manage` may. `no` means: refused, which
@@ -64,8 +93,29 @@ def document() -> str:
         "## Commands of the command line\n",
         "What a command changes is judged once more, by the command of the domain that it gives.\n",
         _table("command line", sorted(COMMANDS), of_command, "needs", _named(ENGINE, "*owner*")),
+        "## Addresses of the web\n",
+        "Pages show what is of companies where their user has the permission. All others are open to everybody.\n",
+        _table(
+            "address",
+            addresses(),
+            lambda name: permission_of_address(*reversed(name.split())),
+            "needs",
+            _named(ENGINE, ""),
+        ),
     ]
     return "\n".join(parts)
+
+
+def addresses() -> list[str]:
+    """Return the addresses of the web that need somebody to be signed in, each with its method."""
+    found: set[str] = set()
+    for handler in (handler for each in PAGES for handler in each.HANDLERS):
+        for path in handler.paths:
+            if not any(re.match(open_one, BASE + path) for open_one in OPEN):
+                kinds = EXPANDED.get(path, ("{what}",))
+                shown = [path.replace("{what:str}", kind).replace(":str}", "}") for kind in kinds]
+                found |= {f"{method} {BASE}{one}" for method in handler.http_methods - {"HEAD"} for one in shown}
+    return sorted(found, key=lambda name: tuple(reversed(name.split())))
 
 
 def cells(permission: str) -> Iterator[str]:

@@ -17,12 +17,12 @@ def test_the_document_is_as_the_program_decides() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == document(), "`make docs` writes it anew"
 
 
-def test_every_command_of_the_domain_names_its_permission() -> None:
+def test_every_command_of_the_domain_names_its_permission_and_no_other_is_named() -> None:
     there = {command.__name__ for aggregate in ALL for command in concrete(aggregate.commands)}
     assert len(there) > 50
-    assert there <= set(commands()), "domain/permissions.py"
+    assert set(commands()) == there, "domain/permissions.py"
     assert {permission_of(name) for name in there} <= {*EVERYTHING, ENGINE}
-    assert there <= set(tables()["Commands of the domain"])
+    assert set(tables()["Commands of the domain"]) == there
 
 
 def test_every_command_line_names_its_permission_and_no_other_is_named() -> None:

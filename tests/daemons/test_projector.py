@@ -10,7 +10,7 @@ from daemons.runtime import Daemon
 from projections.queries import query
 from tests.testbed.engine import engine
 from tests.testbed.postgres import Database
-from tests.testbed.stores import wait_until
+from tests.testbed.stores import open_store, wait_until
 
 
 async def test_committed_events_appear_by_themselves(database: Database) -> None:
@@ -62,10 +62,10 @@ async def test_what_ended_of_signing_in_is_removed_by_itself(database: Database)
         "INSERT INTO one_time_secret (digest, purpose, user_id, expires_at) VALUES ($1, 'x', 1, now() + $2::interval)"
     )
     attempt = "INSERT INTO sign_in_attempt (key, failures, first_at) VALUES ($1, 1, now() + $2::interval)"
-    async with engine(database) as lab:
+    async with engine(database) as lab, open_store(database, role="app") as web:
         for insert, key in ((session, b"a"), (secret, b"a"), (attempt, "a")):
-            await lab.store.pool.execute(insert, key, timedelta(days=-2))
-            await lab.store.pool.execute(insert, key * 2, timedelta(hours=1))
+            await web.pool.execute(insert, key, timedelta(days=-2))
+            await web.pool.execute(insert, key * 2, timedelta(hours=1))
         daemon = Daemon("projector")
         house = asyncio.create_task(keep_house(lab.store, daemon))
 

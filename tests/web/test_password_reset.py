@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator
+from email.headerregistry import Address
 from email.message import EmailMessage
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,12 +18,13 @@ from commands.shell import Shell
 from domain.user_commands import ChangeUser, CreateUser
 from eventstore.errors import SettingsError
 from tests.fakes.mail_server import MailServer
+from tests.integrations.probe.tls_servers import Authority
 from tests.web.conftest import Served, free_port, serving
 from tests.web.seeding import Installation
 from tests.web.test_sign_in import PASSWORD, post
 from web.auth.reset import RESET
 from web.auth.settings import SignInSettings
-from web.mail import MailError, mail_settings, send
+from web.mail import MailError, MailSettings, mail_settings, send
 
 ADDRESS = "jane.doe@example.com"
 STRONG = "klokan tramvaj mlha hvozd"
@@ -135,7 +139,7 @@ async def test_a_newer_link_makes_the_older_void_and_each_ends_after_an_hour(
         assert (await client.get(first)).status_code == 401
         assert (await client.get(second)).status_code == 200
         age = "UPDATE one_time_secret SET expires_at = expires_at - interval '1 hour' WHERE purpose = $1"
-        await installation.store.pool.execute(age, RESET)
+        await installation.web_store.pool.execute(age, RESET)
         assert (await client.get(second)).status_code == 401
 
 
@@ -228,3 +232,23 @@ def test_mails_are_encrypted_unless_the_server_is_on_this_machine() -> None:
         assert settings is not None and (settings.encryption, settings.port) == way, url
     with pytest.raises(SettingsError, match="EMAIL_FROM"):
         mail_settings({"MULTIFLEXI_SMTP_URL": "smtp://localhost", "EMAIL_FROM": "nobody"})
+
+
+@pytest.mark.parametrize("encryption", ["starttls", "tls"])
+async def test_mails_go_only_to_a_server_whose_certificate_is_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encryption: str
+) -> None:
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.issue())
+    async with MailServer(context, starttls=encryption == "starttls") as server:
+        known = MailSettings(
+            host="localhost", port=server.port, encryption=encryption, sender=Address("", "robot", "example.com"),
+            name="postman", password="let me",
+        )  # fmt: skip
+        with pytest.raises(MailError, match="certificate verify failed"):
+            await send(known, ADDRESS, "Subject", "Text")
+        assert server.taken == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        await send(known, ADDRESS, "Subject", "Text")
+    assert [recipients for _, recipients, _ in server.taken] == [[ADDRESS]]

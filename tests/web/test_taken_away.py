@@ -125,7 +125,7 @@ async def test_a_revoked_token_is_refused_in_the_very_second_and_by_clocks_that_
     shell, value = Shell(installation.store, clock=lambda: now), new_token()
     wish = CreateToken(user_id=installation.administrator, digest=digest_of(value))
     made = await shell.execute(wish, SYSTEM)
-    facts = SqlFacts(installation.store.pool, BlindIndex(installation.store.keyring))
+    facts = SqlFacts(installation.web_store.pool, BlindIndex(installation.web_store.keyring))
     assert await bearer(facts, value, now) is not None
     await shell.execute(RevokeToken(api_token_id=made.id), SYSTEM)
     for seconds in (0, 0.999, -60):

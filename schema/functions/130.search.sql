@@ -8,23 +8,23 @@ $$;
 
 -- Words of a text for an index. Takes text; returns them, none of NULL.
 CREATE OR REPLACE FUNCTION words_of(value text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT to_tsvector('pg_catalog.simple'::regconfig, plain_words(coalesce(value, '')))
+    SELECT to_tsvector('pg_catalog.simple'::regconfig, multiflexi.plain_words(coalesce(value, '')))
 $$;
 
 -- Words of a definition: names, titles and descriptions in all languages, tags, topics and requirements, category, author and
 -- program. Takes the definition; returns the words, those of names first in weight.
 CREATE OR REPLACE FUNCTION words_of_definition(definition jsonb) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT setweight(words_of(concat_ws(' ', definition->>'name', definition->>'title', definition->>'executable')), 'A')
-        || setweight(words_of(concat_ws(' ', definition->>'tags', definition->>'topics', definition->>'requirements',
+    SELECT setweight(multiflexi.words_of(concat_ws(' ', definition->>'name', definition->>'title', definition->>'executable')), 'A')
+        || setweight(multiflexi.words_of(concat_ws(' ', definition->>'tags', definition->>'topics', definition->>'requirements',
                                         definition->>'category')), 'B')
-        || words_of(concat_ws(' ', definition->>'description', definition->>'author', definition->>'homepage'))
+        || multiflexi.words_of(concat_ws(' ', definition->>'description', definition->>'author', definition->>'homepage'))
 $$;
 
 -- What finds all of the words that somebody typed, each also as the beginning of a longer one. Takes what was typed; returns the
 -- query, NULL if there is no word in it.
 CREATE OR REPLACE FUNCTION search_of(typed text) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT string_agg(format('''%s'':*', w.word), ' & ')::tsquery
-      FROM (SELECT unnest(string_to_array(plain_words(left(typed, 500)), ' ')) AS word LIMIT 20) w
+      FROM (SELECT unnest(string_to_array(multiflexi.plain_words(left(typed, 500)), ' ')) AS word LIMIT 20) w
      WHERE w.word <> ''
 $$;
 

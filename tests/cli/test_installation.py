@@ -128,11 +128,11 @@ def test_read_models_are_rebuilt(cli: Cli, template: int) -> None:
         connection.execute('UPDATE multiflexi.company SET document = document || \'{"name": "Wrong"}\'')
     assert cli.json("company:get", "1")["name"] == "Wrong"
     answer = cli.json("projection:rebuild", "company", "company")
-    assert (answer["rebuilt"], answer["events"]) == (["company"], 3)
+    assert (answer["rebuilt"], answer["events"]) == (["company"], 4)
     assert cli.json("company:get", "1")["name"] == "Acme Corp"
     everything = cli("projection:rebuild", "--all", "-v")
-    assert everything.out.startswith(f"Rebuilt {', '.join(NAMES)} from 3 events.")
-    assert "Folding events: 3 of about" in everything.err
+    assert everything.out.startswith(f"Rebuilt {', '.join(NAMES)} from 4 events.")
+    assert "Folding events: 4 of about" in everything.err
     assert "There is no projection 'nonsense'" in cli.json("projection:rebuild", "nonsense", code=1)["message"]
 
 
@@ -143,14 +143,14 @@ def test_the_log_is_replayed_to_a_moment(cli: Cli, template: int) -> None:
         "replay", "--until", moment.isoformat(), "--projection", "company", "--projection", "run_template"
     )
     tables = {row["table"]: row["rows"] for row in answer["tables"]}
-    assert tables == {"company": 1, "run_template": 1, "due": 1}
+    assert tables == {"company": 1, "company_app": 1, "run_template": 1, "due": 1}
     schema = answer["schema"]
     shown = cli.json("replay", "--schema", schema, "--show", "company", "--fields", "id,name")
     assert shown == [{"id": 1, "name": "Acme Corp"}]
     assert cli.json("company:get", "1")["name"] == "Later"
     text = cli("replay", "--schema", schema).out
     assert f"multiflexi-cli replay --schema {schema} --show company" in text
-    assert "There are: company, due, run_template" in cli.json(
+    assert "There are: company, company_app, due, run_template" in cli.json(
         "replay", "--schema", schema, "--show", "nonsense", code=1
     )["message"]  # fmt: skip
     assert cli.json("replay", "--schema", schema, "--drop") == {"schema": schema, "dropped": True}
@@ -192,21 +192,22 @@ def test_wrong_replays_are_told(cli: Cli, words: list[str], code: int, said: str
 def test_the_audit_trail_shows_who_changed_what(cli: Cli, template: int, jobs: Life) -> None:
     jobs.fold()
     trail = cli.json("audit:list")
-    assert [row["type"] for row in trail] == ["RunTemplateCreated", "ApplicationImported", "CompanyCreated"]
+    before = ["RunTemplateCreated", "ApplicationImported", "CompanyCreated"]
+    assert [row["type"] for row in trail] == ["ApplicationAssigned", *before]
     assert {(row["actor"], row["source"]) for row in trail} == {("system", "cli")}
-    assert trail[2]["changes"]["email"] == "info@acme.example"
-    assert [row["stream"] for row in cli.json("audit:list", "--stream", "company-1")] == ["company-1"]
+    assert trail[-1]["changes"]["email"] == "info@acme.example"
+    assert [row["stream"] for row in cli.json("audit:list", "--stream", "company-1")] == ["company-1"] * 2
     assert cli.json("audit:list", "--actor", "user:1") == []
     assert len(cli.json("audit:list", "--company_id", "1", "--limit", "1")) == 1
     older = cli.json("audit:list", "--before", str(trail[0]["position"]))
-    assert [row["type"] for row in older] == ["ApplicationImported", "CompanyCreated"]
+    assert [row["type"] for row in older] == before
     assert "CompanyCreated" in cli("audit:list").out
 
 
 def test_an_untouched_log_verifies(cli: Cli, template: int) -> None:
     answer = cli.json("audit:verify")
-    assert answer == {"ok": True, "events": 3, "first_bad": None}
-    assert "3 events are as they were recorded" in cli("audit:verify").out
+    assert answer == {"ok": True, "events": 4, "first_bad": None}
+    assert "4 events are as they were recorded" in cli("audit:verify").out
 
 
 def test_an_altered_event_is_named(cli: Cli, template: int) -> None:

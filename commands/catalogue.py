@@ -15,7 +15,7 @@ from commands.facts import Facts
 from commands.fetching import fetch
 from commands.preparing import Executes, Outcome
 from domain import definition
-from domain.definition_diff import Difference, Effect, compare, judge
+from domain.definition_diff import Difference, Effect, compare, judge, touched
 from domain.environment import environment_in
 from domain.errors import DomainError, ValidationError
 from domain.event import Erased
@@ -27,6 +27,9 @@ PATTERNS = ("*.multiflexi.app.json", "*.app.json")
 """Names of files that hold definitions."""
 
 MOST_FILES = 2_000
+LOOKED_AT = 500
+"""Run templates that are looked at when a definition is imported, which is not to take long; a dry run looks at all."""
+
 BUILT_IN = Path(__file__).resolve().parent.parent / "integrations"
 """Where the definitions of the project's own applications are."""
 
@@ -57,8 +60,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
         What differs; nothing for a new one.
     templates : tuple[TemplateEffect, ...]
         Run templates for whose jobs something changes.
-    used_by : int
-        Run templates that use it.
+    used_by, looked_at : int
+        How many run templates use it, and at how many of them was looked.
     """
 
     outcome: str
@@ -68,6 +71,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     difference: Difference = Difference()
     templates: tuple[TemplateEffect, ...] = ()
     used_by: int = 0
+    looked_at: int = 0
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,8 +88,17 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     assessment: Assessment | None = None
 
 
-async def assess(facts: Facts, source: bytes | str) -> Assessment:
+async def assess(facts: Facts, source: bytes | str, most: int | None = None) -> Assessment:
     """Return what importing a definition would do. The run templates are those that the facts show.
+
+    Parameters
+    ----------
+    facts : Facts
+        What the caller may see.
+    source : bytes or str
+        JSON text of the definition.
+    most : int or None
+        At most so many run templates are looked at, those of the lowest ids; None: all.
 
     Raises
     ------
@@ -93,7 +106,7 @@ async def assess(facts: Facts, source: bytes | str) -> Assessment:
         It is no definition.
     """
     read = definition.read(source)
-    row = await facts.row("application_document", read.uuid)
+    row = await facts.row("application_document", read.uuid, most)
     if row is None:
         return Assessment(outcome="imported", application_id=None, before=None, read=read)
     if row["digest"] == read.digest:
@@ -102,22 +115,24 @@ async def assess(facts: Facts, source: bytes | str) -> Assessment:
     told = judge(before, read.document)
     users: list[dict[str, Any]] = json.loads(row["templates"])
     places = [(one.pop("environment"), f"run_template-{one['id']}|environment") for one in users]
+    judged = users if touched(before, read.document) else []
     # Many templates set the same, and what that means is told once.
     known: dict[str | Erased | None, Any] = {}
-    touched: list[TemplateEffect] = []
-    for one, clear in zip(users, await facts.opened(places), strict=True):
+    affected: list[TemplateEffect] = []
+    for one, clear in zip(judged, await facts.opened(places if judged else []), strict=True):
         if clear not in known:
             known[clear] = told(environment_in(clear))
         if known[clear]:
-            touched.append(TemplateEffect(effects=known[clear], **one))
+            affected.append(TemplateEffect(effects=known[clear], **one))
     return Assessment(
         outcome="updated",
         application_id=row["id"],
         before=row["version"],
         read=read,
         difference=compare(before, read.document),
-        templates=tuple(sorted(touched, key=lambda one: one.id)),
-        used_by=len(users),
+        templates=tuple(sorted(affected, key=lambda one: one.id)),
+        used_by=row["used_by"],
+        looked_at=len(users),
     )
 
 
@@ -133,7 +148,7 @@ async def take(
     DocumentError
         It is no definition.
     """
-    assessed = await assess(facts, source)
+    assessed = await assess(facts, source, LOOKED_AT)
     outcome = await applications.import_bytes(shell, source, actor, key=key, source_name=by)
     return msgspec.structs.replace(outcome, warnings=located(outcome.warnings, source)), assessed
 

@@ -346,12 +346,15 @@ SELECT f.id, f.user_id, f.permissions, f.companies FROM found f
 SELECT t.id, t.user_id, t.revoked_at IS NOT NULL AS removed, t.stream_version FROM api_token t WHERE t.id = $1::integer
 
 -- name: application_document
--- A definition as it stands in the catalogue, with the run templates that use it and what they set. $1: UUID.
+-- A definition as it stands in the catalogue, with how many run templates use it, and the first of them with what they set. $1: UUID,
+-- $2: at most so many run templates, or NULL.
 SELECT a.id, a.name, a.version, a.document->'definition' AS definition, coalesce(a.document->'order', '{}') AS member_order,
        a.document->>'digest' AS digest,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'company_id', t.company_id,
-                   'environment', t.document->'environment')), '[]')
-          FROM run_template t WHERE t.app_id = a.id AND t.removed_at IS NULL) AS templates
+       (SELECT count(*) FROM run_template t WHERE t.app_id = a.id AND t.removed_at IS NULL) AS used_by,
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name, 'company_id', u.company_id,
+                   'environment', u.environment)), '[]')
+          FROM (SELECT t.id, t.name, t.company_id, t.document->'environment' AS environment
+                  FROM run_template t WHERE t.app_id = a.id AND t.removed_at IS NULL ORDER BY t.id LIMIT $2::bigint) u) AS templates
   FROM application a WHERE a.uuid = $1::text AND a.removed_at IS NULL
 
 -- name: sheet_companies

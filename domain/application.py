@@ -178,7 +178,7 @@ def _import(state: Application | None, command: ImportApplication) -> list[Appli
         )
     if present.digest == read.digest:
         return []
-    wanted = {
+    wanted: dict[str, Any] = {
         "name": read.name,
         "version": read.version,
         "executable": read.executable,
@@ -186,7 +186,9 @@ def _import(state: Application | None, command: ImportApplication) -> list[Appli
         "digest": read.digest,
         "order": read.order,
     }
-    return [ApplicationUpdated(application_id=application_id, **changes(present, wanted))]
+    # What belongs to a definition goes with it, whether it differs or not: each version is read from its event alone.
+    whole = {name: wanted[name] for name in ("version", "definition", "digest", "order")}
+    return [ApplicationUpdated(application_id=application_id, **{**changes(present, wanted), **whole})]
 
 
 def _change(state: Application, command: ChangeApplication) -> list[ApplicationEvent]:

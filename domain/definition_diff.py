@@ -107,9 +107,7 @@ def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Callable[[Mapp
         The definitions.
     """
     old, new = fields(before), fields(after)
-    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
-    touched = {name: field for name, field in new.items() if set(field.condition) & set(names)}
-    names += [name for name in touched if name not in names]
+    names = touched(before, after)
     defaults = {name: field.default for name, field in new.items() if field.default}
 
     def judged(values: Mapping[str, str]) -> tuple[Effect, ...]:
@@ -118,6 +116,21 @@ def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Callable[[Mapp
         return tuple(effect for effect in found if effect is not None)
 
     return judged
+
+
+def touched(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return the settings by which a change of a definition can mean something for a run template.
+
+    Those that differ in more than their texts, and those whose condition depends on them.
+    """
+    old, new = fields(before), fields(after)
+    names = [name for name in dict.fromkeys([*old, *new]) if _rules(old.get(name)) != _rules(new.get(name))]
+    depending = [name for name, field in new.items() if set(field.condition) & set(names)]
+    return list(dict.fromkeys([*names, *depending]))
+
+
+def _rules(field: Field | None) -> tuple[Any, ...] | None:
+    return None if field is None else tuple(getattr(field, name) for name in FIELD_PARTS)
 
 
 def _effect(

@@ -33,6 +33,7 @@ from web.pages import (
     account,
     account_access,
     actions,
+    applications,
     artifacts,
     companies,
     company_edit,
@@ -61,6 +62,7 @@ from web.site import Site, site_of
 from web.view import BASE, view_of
 
 PAGES = (
+    applications,
     dashboard,
     jobs,
     job,

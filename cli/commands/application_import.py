@@ -158,6 +158,7 @@ def changes(assessed: Assessment) -> dict[str, Any]:
             for field in difference.fields
         ],
         "used_by": assessed.used_by,
+        "looked_at": assessed.looked_at,
         "run_templates": [
             {
                 "id": one.id,
@@ -182,7 +183,8 @@ def lines(assessed: Assessment) -> list[str]:
     for one in assessed.templates:
         found += [f"  ! run template {one.id} “{one.name}”: {effect}" for effect in one.effects]
     if assessed.used_by:
-        found.append(f"  {assessed.used_by} run templates use it; {len(assessed.templates)} are affected.")
+        of = f" of the first {assessed.looked_at}" if assessed.looked_at < assessed.used_by else ""
+        found.append(f"  {assessed.used_by} run templates use it; {len(assessed.templates)}{of} are affected.")
     return found
 
 

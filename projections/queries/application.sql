@@ -71,3 +71,11 @@ SELECT x.company_id, c.slug AS company_slug, c.name AS company_name, x.app_id, a
  WHERE ($1::integer IS NULL OR x.company_id = $1) AND ($2::integer IS NULL OR x.app_id = $2)
  ORDER BY CASE WHEN $5::boolean THEN -x.company_id ELSE x.company_id END, x.app_id
  LIMIT $3::bigint OFFSET coalesce($4::bigint, 0)
+
+-- name: tags
+-- Tags and topics of the catalogue, those of most applications first.
+SELECT min(one) AS tag, count(DISTINCT a.id) AS applications
+  FROM application a, unnest(ARRAY['tags', 'topics']) k, jsonb_path_query(a.document->'definition'->k, '$[*]') w,
+       regexp_split_to_table(w #>> '{}', '\s*,\s*') one
+ WHERE a.removed_at IS NULL AND one <> ''
+ GROUP BY lower(one) ORDER BY count(DISTINCT a.id) DESC, 1 LIMIT 30

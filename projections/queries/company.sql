@@ -61,6 +61,9 @@ SELECT x.company_id, c.slug AS company_slug, c.name AS company_name, x.app_id, a
 SELECT c.id, c.document->'email' AS email, c.document->'environment' AS environment, c.document->'suspend_reason' AS suspend_reason
   FROM company c WHERE c.id = $1::integer AND c.removed_at IS NULL
 
--- name: names
--- Names of companies that are there. $1: ids.
-SELECT c.id, c.name FROM company c WHERE c.id = ANY ($1::integer[]) AND c.removed_at IS NULL
+-- name: choice
+-- The first companies by id, as a filter offers them. $1: at most.
+SELECT c.id, c.name, c.time_zone
+  FROM company_page(NULL, false, NULL, false, $1::bigint, 0) WITH ORDINALITY AS p (id, place)
+  JOIN company c ON c.id = p.id
+ ORDER BY p.place

@@ -44,7 +44,7 @@ async def company_choice(connection: Connection, view: View) -> Choice:
     NotFoundError
         The company that the page is narrowed to does not exist, or is not for this user to see.
     """
-    records = await connection.fetch(query("company.list"), None, OFFERED + 1, None, False, None, False)
+    records = await connection.fetch(query("company.choice"), OFFERED + 1)
     found = {record["id"]: record for record in records}
     if view.company_id is not None and view.company_id not in found:
         record = await connection.fetchrow(query("company.find"), view.company_id, None, None, None)

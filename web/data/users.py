@@ -123,7 +123,7 @@ async def load(connection: Connection, keyring: Keyring, user_id: int) -> UserSh
     record = await connection.fetchrow(shared("user.find"), user_id, None, None)
     if record is None:
         raise NotFoundError(N_("There is no user {id}."), id=user_id)
-    companies = await connection.fetch(shared("company.list"), None, OFFERED, None, False, None, False)
+    companies = await connection.fetch(shared("company.choice"), OFFERED)
     names = {each["id"]: each["name"] for each in companies}
     members = await connection.fetch(shared("user.members"), None, user_id, None)
     return UserShown(

@@ -1,0 +1,212 @@
+"""``/multiflexi/applications`` and ``/multiflexi/application/ID``: the catalogue, and definitions taken into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from commands.actor import require
+from commands.applications import export_text
+from commands.catalogue import assess, document_of, take
+from commands.facts import SqlFacts
+from commands.fetching import is_address
+from commands.shell import Shell
+from domain.company import AssignApplication, UnassignApplication
+from domain.errors import DomainError, ForbiddenError
+from domain.findings import DocumentError
+from domain.json_places import located
+from eventstore.blind_index import BlindIndex
+from eventstore.company_view import CompanyPool
+from web import refusals
+from web.access import AnyRequest, acting_as
+from web.data import applications
+from web.data.applications import ApplicationList, ApplicationShown
+from web.data.company_choice import company_choice
+from web.errors import N_, BadRequestError, NotFoundError
+from web.rendering import page
+from web.site import Site
+from web.view import View, identifier
+
+LARGEST = 2_000_000
+"""Most bytes of a definition that is uploaded, as it goes to the browser and back."""
+
+TOO_LARGE = N_("The file is larger than 2 MB. Import it on the command line.")
+NO_SOURCE = N_("Choose a file, or give the address of one.")
+CHANGE = "application.change"
+
+
+@get("/applications")
+async def show_list(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+    """Show a page of applications."""
+    async with site.database.reading(view.companies) as connection:
+        listed, choice = await applications.load_list(connection, view)
+    allowed = (await acting_as(request)).may(CHANGE)
+    return page(site.renderer.render("applications.html", view, listed=listed, choice=choice, may_change=allowed))
+
+
+@get("/applications.json")
+async def show_list_json(view: NamedDependency[View], site: NamedDependency[Site]) -> ApplicationList:
+    """Return a page of applications."""
+    async with site.database.reading(view.companies) as connection:
+        return (await applications.load_list(connection, view))[0]
+
+
+@get("/applications/import")
+async def ask_for_source(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]
+) -> Response[str]:
+    """Show the form that a definition is given by."""
+    require(await acting_as(request), CHANGE, wish="import applications")
+    return page(render_import(site, view))
+
+
+@post("/applications/import")
+async def import_definition(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]
+) -> Response[str] | Redirect:
+    """Show what a definition would change, or import it once that was seen."""
+    actor = await acting_as(request)
+    require(actor, CHANGE, wish="import applications")
+    form = await request.form()
+    translate = site.renderer.translate(view)
+    address = str(form.get("address") or "").strip()
+    try:
+        source = await source_of(form, address)
+        if source is None or len(source) > LARGEST:
+            told = translate(NO_SOURCE if source is None else TOO_LARGE)
+            return page(render_import(site, view, address=address, refused=told), 422)
+        store = site.database.store
+        facts = SqlFacts(CompanyPool(store.pool, view.companies), BlindIndex(store.keyring))
+        if form.get("confirmed"):
+            outcome, _ = await take(Shell(store), facts, source, actor, by="web")
+            return Redirect(view.url(f"application/{outcome.id}"), status_code=303)
+        assessed = await assess(facts, source)
+    except ForbiddenError:
+        raise
+    except DocumentError as error:
+        return page(render_import(site, view, address=address, findings=error.findings), 422)
+    except DomainError as error:
+        return page(render_import(site, view, address=address, refused=refusals.told(error, translate)), 422)
+    warnings = located(assessed.read.warnings, source)
+    return page(render_import(site, view, assessed=assessed, source=source.decode(), warnings=warnings))
+
+
+@get("/application/{name:str}")
+async def show(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Response[str] | Response[ApplicationShown]:
+    """Show an application; with ``.json`` after its id, return it."""
+    application_id = identifier_of(name.removesuffix(".json"))
+    async with site.database.reading(view.companies) as connection:
+        shown = await applications.load(connection, application_id, view)
+    if name.endswith(".json"):
+        return Response(shown)
+    return page(await render(request, site, view, shown))
+
+
+@get("/application/{name:str}/definition")
+async def download(site: NamedDependency[Site], name: FromPath[str]) -> Response[bytes]:
+    """Return the definition as it was imported, as a file."""
+    application_id = identifier_of(name)
+    text = await export_text(Shell(site.database.store), application_id)
+    headers = {"Content-Disposition": f'attachment; filename="application-{application_id}.multiflexi.app.json"'}
+    return Response(text.encode(), media_type="application/json", headers=headers)
+
+
+@post("/application/{name:str}/{what:str}")
+async def change(
+    request: AnyRequest,
+    view: NamedDependency[View],
+    site: NamedDependency[Site],
+    name: FromPath[str],
+    what: FromPath[str],
+) -> Redirect | Response[str]:
+    """Give a company the application (``assign``), or take it away (``unassign``)."""
+    application_id = identifier_of(name)
+    wishes = {"assign": AssignApplication, "unassign": UnassignApplication}
+    if what not in wishes:
+        raise NotFoundError(N_("There is nothing of that kind with the number {id}."), id=what[:40])
+    form = await request.form()
+    company_id = identifier(str(form.get("company_id") or "-"), "company")
+    wish = wishes[what](company_id=company_id, application_id=application_id)
+    try:
+        await Shell(site.database.store).execute(wish, await acting_as(request), source="web")
+    except ForbiddenError:
+        raise
+    except DomainError as error:
+        async with site.database.reading(view.companies) as connection:
+            shown = await applications.load(connection, application_id, view)
+        told = refusals.told(error, site.renderer.translate(view))
+        return page(await render(request, site, view, shown, refused=told), 422)
+    return Redirect(view.url(f"application/{application_id}"), status_code=303)
+
+
+async def source_of(form: Any, address: str) -> bytes | None:
+    """Return the definition that a form holds, names the address of, or comes back with from the page before."""
+    if form.get("source"):
+        # A browser sends lines with CRLF, whatever they ended with.
+        return str(form["source"]).encode()
+    file = form.get("file")
+    if isinstance(file, UploadFile) and file.filename:
+        return await file.read(LARGEST + 1)
+    if address:
+        if not is_address(address):
+            address = f"https://{address}"
+        return await document_of(address)
+    return None
+
+
+def render_import(site: Site, view: View, **more: Any) -> str:
+    """Return the page that definitions are imported on."""
+    context: dict[str, Any] = {
+        "address": "",
+        "refused": None,
+        "findings": (),
+        "assessed": None,
+        "source": "",
+        "warnings": (),
+    }
+    return site.renderer.render("application_import.html", view, **{**context, **more})
+
+
+async def render(
+    request: AnyRequest, site: Site, view: View, shown: ApplicationShown, refused: str | None = None
+) -> str:
+    """Return the page of an application."""
+    actor = await acting_as(request)
+    async with site.database.reading(view.companies) as connection:
+        choice = await company_choice(connection, view)
+    there = {each.company_id for each in shown.companies}
+    offered = [each for each in choice.companies if each.id not in there and actor.may("company.change", each.id)]
+    return site.renderer.render(
+        "application.html",
+        view,
+        shown=shown,
+        application=shown.application,
+        offered=offered,
+        may_change=actor.may(CHANGE),
+        may_take={each.company_id for each in shown.companies if actor.may("company.change", each.company_id)},
+        refused=refused,
+    )
+
+
+def identifier_of(name: str) -> int:
+    """Return the id of an application in an address.
+
+    Raises
+    ------
+    NotFoundError
+        It cannot be one.
+    """
+    try:
+        return identifier(name, "application")
+    except BadRequestError:
+        raise NotFoundError(N_("There is no application {id}."), id=name[:40]) from None
+
+
+HANDLERS = (show_list, show_list_json, ask_for_source, import_definition, show, download, change)

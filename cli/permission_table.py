@@ -37,6 +37,7 @@ COLUMNS = (*SYSTEM_ROLES, *(f"company {role}" for role in COMPANY_ROLES))
 EXPANDED = {
     "/pause/{what:str}/{name:str}": ("system", "company", "application", "template"),
     "/credential/{name:str}/{what:str}": ("reveal", "test", "remove"),
+    "/application/{name:str}/{what:str}": ("assign", "unassign"),
     "/company/{name:str}/{what:str}": ("suspend", "archive", "restore", "remove"),
     "/user/{name:str}/{what:str}": (
         "profile", "lock", "unlock", "password", "role", "unrole", "grant", "revoke",

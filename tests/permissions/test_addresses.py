@@ -62,6 +62,10 @@ OF_A_THING = {
 OF_THE_INSTALLATION = {
     "user/{name}": "user/{user}",
     "user-group/{name}": "user-group/{group}",
+    "application/{name}": "application/{application}",
+    "application/{name}/definition": "application/{application}/definition",
+    "application/{name}/assign": "application/{application}/assign",
+    "application/{name}/unassign": "application/{application}/unassign",
     "pause/application/{name}": "pause/application/{application}",
     "pause/system/{name}": "pause/system/1",
     "account/{what}": "account/profile",

@@ -67,3 +67,7 @@ SELECT c.id, c.name, c.time_zone
   FROM company_page(NULL, false, NULL, false, $1::bigint, 0) WITH ORDINALITY AS p (id, place)
   JOIN company c ON c.id = p.id
  ORDER BY p.place
+
+-- name: names
+-- Names of companies that are there. $1: ids.
+SELECT c.id, c.name FROM company c WHERE c.id = ANY ($1::integer[]) AND c.removed_at IS NULL

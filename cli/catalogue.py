@@ -76,10 +76,16 @@ COMMANDS = {
     "company:archive": Entry(
         "company_states.archive_company", "Suspend a company and take it out of the lists; nothing is lost."
     ),
-    "company:clone": Entry("company_clone.clone_company", "Set up a company like another one."),
+    "company:clone": Entry(
+        "company_clone.clone_company",
+        "Set up a company like another one: applications, credential types, credentials and run templates.",
+    ),
     "company:create": Entry("company_changes.create_company", "Create a company."),
     "company:get": Entry("company.get_company", "Show a company."),
-    "company:import": Entry("company_import.import_companies", "Set up many companies from a CSV file."),
+    "company:import": Entry(
+        "company_import.import_companies",
+        "Set up many companies from a CSV file: application, credential, run template and schedule of each.",
+    ),
     "company:list": Entry("company.list_companies", "List the companies."),
     "company:pause": Entry("pauses.pause_company", "Let no job of a company start any more."),
     "company:remove": Entry("company_changes.remove_company", "Remove a company."),
@@ -170,10 +176,10 @@ COMMANDS = {
     "queue:truncate": Entry("queue_changes.truncate_queue", "Cancel all jobs that wait."),
     "replay": Entry("replay.replay_log", "Build read models as they stood at a moment."),
     "token:create": Entry("token.create_token", "Make an API token."),
-    "token:delete": Entry("token.delete_token", "Revoke an API token, at once."),
+    "token:delete": Entry("token.delete_token", "Revoke an API token; it is of no use from this moment on."),
     "token:generate": Entry("token.generate_token", "Make an API token and show it, once."),
     "token:get": Entry("token.get_token", "Show an API token, but what it is."),
-    "token:list": Entry("token.list_tokens", "List the API tokens."),
+    "token:list": Entry("token.list_tokens", "List the API tokens. What they are is shown once, when they are made."),
     "token:update": Entry("token.update_token", "Change an API token."),
     "user-company:assign": Entry("user_changes.assign_user", "Give a user, or a group of users, access to a company."),
     "user-company:list": Entry("user.list_members", "List who has access to which company."),
@@ -191,7 +197,9 @@ COMMANDS = {
     "user-role:set": Entry("user_changes.set_roles", "Set the system roles of a user."),
     "user:create": Entry("user_changes.create_user", "Create a user."),
     "user:delete": Entry("user_changes.delete_user", "Remove a user."),
-    "user:first": Entry("user_changes.first_user", "Make the first administrator, if there never was any user."),
+    "user:first": Entry(
+        "user_changes.first_user", "Make an administrator with a generated password, if there never was any user."
+    ),
     "user:get": Entry("user.get_user", "Show a user."),
     "user:list": Entry("user.list_users", "List the users."),
     "user:update": Entry("user_changes.update_user", "Change a user."),

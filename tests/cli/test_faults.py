@@ -62,9 +62,12 @@ def test_without_a_master_key_what_needs_none_still_works(
 ) -> None:
     monkeypatch.delenv("ENCRYPTION_MASTER_KEY")
     assert cli.json("status")["encryption"] == "broken (no master key)"
-    assert cli.json("run-template:list")[0]["id"] == 1
+    assert cli.json("application:list")[0]["id"] == 1
+    assert cli.json("job:list") == []
     assert cli.json("audit:verify")["ok"] is True
     assert "ENCRYPTION_MASTER_KEY" in cli.json("company:get", "1", code=1)["message"]
+    # The values of templates are stored encrypted.
+    assert "ENCRYPTION_MASTER_KEY" in cli.json("run-template:list", code=1)["message"]
 
 
 def test_a_read_only_database_is_told(cli: Cli) -> None:
@@ -154,5 +157,5 @@ def test_a_terminal_is_shown_colours_within_its_width_unless_nobody_wants_them(c
 
 def test_progress_is_shown_on_a_terminal_and_taken_away(cli: Cli, template: int) -> None:
     out = on_terminal(cli, "projection:rebuild", "company").out
-    assert "Folding events: 3" in out
-    assert out.rstrip().endswith("Rebuilt company from 3 events.")
+    assert "Folding events: 4" in out
+    assert out.rstrip().endswith("Rebuilt company from 4 events.")

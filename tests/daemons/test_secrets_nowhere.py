@@ -40,7 +40,7 @@ from domain.user_commands import EnableTotp, MakeRecoveryCodes
 from eventstore.output import read_output
 from tests.testbed.credentials import prototype_text
 from tests.testbed.postgres import Database, Server
-from tests.testbed.stores import wait_until
+from tests.testbed.stores import open_store, wait_until
 from tests.web.conftest import free_port
 from tests.web.seeding import MASTER_KEY, Installation
 from tests.web.test_sign_in import post
@@ -151,7 +151,7 @@ async def test_secrets_are_found_in_the_environment_of_their_job_and_nowhere_els
     async with Installation(database) as installation:
         parts.start("daemons.executor", "daemons.projector", "daemons.scheduler", "web")
         try:
-            needles |= await sign_in_everywhere(installation, parts.port)
+            needles |= await sign_in_everywhere(database, installation, parts.port)
             job = await give_secrets(installation, gate)
             await wait_until(lambda: told_all(installation, job), "the output of the job")
             own, others = processes(needles)
@@ -170,13 +170,14 @@ async def test_secrets_are_found_in_the_environment_of_their_job_and_nowhere_els
             assert not found_in(log.read_bytes(), needles), log.name
 
 
-async def sign_in_everywhere(installation: Installation, port: int) -> set[bytes]:
+async def sign_in_everywhere(database: Database, installation: Installation, port: int) -> set[bytes]:
     """Use every secret of signing in; return how those would be found that the program made up."""
     shell = Shell(installation.store)
     user = await installation.user("jane", f"{MARK} and a long enough password", roles=("super_admin",))
     token = f"mfx_{MARK}{'abcdefghijklmnop'}"
     await shell.execute(CreateToken(user_id=user, digest=digest_of(token)), SYSTEM, key="token")
-    forgotten = await OneTimeSecrets(installation.store, lambda: datetime.now(UTC)).keep(RESET, user, 600)
+    async with open_store(database, role="app", master_key=MASTER_KEY) as web:
+        forgotten = await OneTimeSecrets(web, lambda: datetime.now(UTC)).keep(RESET, user, 600)
     codes = tuple(one_time_codes.digest_of(f"{MARK}-{number}") for number in range(3))
     address = f"http://127.0.0.1:{port}/multiflexi"
     async with httpx.AsyncClient(base_url=address, timeout=20) as client:

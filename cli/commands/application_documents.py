@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +10,7 @@ import click
 from cli.acting import acting, warn
 from cli.command import FIELDS_OPTION, KEY_OPTION, Options, chosen_id, command, one_id, option
 from cli.commands.application_import import changes, lines
+from cli.documents import write_document
 from cli.failure import MissingError, RefusedError
 from cli.output import Output
 from cli.reading import Reader, reading
@@ -52,15 +51,8 @@ async def export_json(output: Output, options: Options) -> None:
     async with reading() as reader:
         found = await application(reader, options)
         document = await version_of(reader, found, options.appversion)
-    text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
-    if options.file == "-":
-        output.write(text.encode())
+    if not write_document(output, options.file, document, indent=4):
         return
-    try:
-        Path(options.file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"{options.file} cannot be written: {error.strerror}."
-        raise RefusedError(message, field="file", file=options.file) from None
     message = f"Application {found['id']} was written to {options.file}."
     output.answer({"exported": True, "file": options.file}, message)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from cli.acting import Acting, acting, warn
 from cli.command import KEY_OPTION, Options, command, flag, option
 from cli.commands.application_changes import content
+from cli.documents import chosen_folders, package_folders
 from cli.failure import RefusedError
 from cli.output import Output
 from cli.progress import Progress
@@ -17,9 +17,6 @@ from commands.catalogue import BUILT_IN, Assessment, Taken, assess, document_of,
 from commands.fetching import is_address
 from domain.findings import DocumentError
 from domain.json_places import located
-
-INSTALLED = "usr/lib/*/multiflexi"
-"""Where packages put their definitions; ``MULTIFLEXI_DEFINITIONS`` names other folders, separated as in ``PATH``."""
 
 SOURCE_OPTION = option(
     "file", required=True, metavar="PATH|URL", help="File, folder or address of definitions; - is standard input."
@@ -70,11 +67,10 @@ async def sync_applications(output: Output, options: Options) -> int:
 
     Those that are there are brought up to date. Exits with 1 if a file was refused; the others are imported.
     """
-    folders = [Path(folder) for folder in options.folder]
-    for folder in folders:
-        if not folder.is_dir():
-            raise RefusedError(f"There is no folder {folder}.", field="folder")
-    return await import_folders(folders or [BUILT_IN, *installed()], output, dry=options.dry_run)
+    folders = chosen_folders(options.folder)
+    return await import_folders(
+        folders or [BUILT_IN, *package_folders("MULTIFLEXI_DEFINITIONS")], output, dry=options.dry_run
+    )
 
 
 async def import_folders(folders: Sequence[Path], output: Output, *, dry: bool) -> int:
@@ -193,10 +189,3 @@ def short(text: str | None) -> str:
     if text is None:
         return "nothing"
     return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def installed() -> list[Path]:
-    """Return the folders in which packages have definitions."""
-    told = os.environ.get("MULTIFLEXI_DEFINITIONS")
-    named = told.split(os.pathsep) if told else sorted(Path("/").glob(INSTALLED))
-    return [Path(folder) for folder in named if str(folder) and Path(folder).is_dir()]

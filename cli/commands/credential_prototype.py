@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
 from cli.commands.application import in_language
-from cli.failure import MissingError, RefusedError
+from cli.documents import write_document
+from cli.failure import MissingError
 from cli.output import Output
 from cli.reading import Reader, reading
 from domain import credential_definition
@@ -87,15 +86,8 @@ async def export_json(output: Output, options: Options) -> None:
             if older is None:
                 raise MissingError(f"{found['code']} has had no version {options.prototype_version}.")
             document = in_order(older["definition"], older["member_order"])
-    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    if options.file == "-":
-        output.write(text.encode())
+    if not write_document(output, options.file, document, indent=2):
         return
-    try:
-        Path(options.file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"{options.file} cannot be written: {error.strerror}."
-        raise RefusedError(message, field="file", file=options.file) from None
     message = f"Credential prototype {found['code']} was written to {options.file}."
     output.answer({"status": "success", "message": message, "file": options.file}, message)
 

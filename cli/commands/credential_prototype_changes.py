@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import uuid
 from pathlib import Path
@@ -14,6 +13,7 @@ from cli.acting import acting, warn
 from cli.checked import answer_checked
 from cli.command import KEY_OPTION, Options, chosen_id, command, flag, one_id, option
 from cli.commands.credential_prototype import WHICH, prototype
+from cli.documents import chosen_folders, package_folders
 from cli.failure import RefusedError
 from cli.output import Output
 from commands.credential_prototypes import BUILT_IN, files_in, import_prototype, prototype_text, sync
@@ -25,9 +25,6 @@ from domain.findings import DocumentError
 FILE_OPTION = option("file", required=True, metavar="PATH", help="JSON file of the prototype; - is standard input.")
 DROP_OPTION = flag("drop-used", help="Import it also if it no longer has fields that credentials have values of.")
 SCHEMA = Path(schema.__file__).resolve().parent / "json" / "credential-prototype.json"
-INSTALLED = "usr/lib/*/multiflexi"
-"""Where packages put their prototypes; ``MULTIFLEXI_PROTOTYPES`` names other folders, separated as in ``PATH``."""
-
 DETAILS = (
     option("name", metavar="TEXT", help="Name."),
     option("description", metavar="TEXT", help="Description."),
@@ -148,14 +145,9 @@ async def sync_prototypes(output: Output, options: Options) -> int:
 
     Those that are there are brought up to date. Exits with 1 if a file was refused; the others are imported.
     """
-    folders = [Path(folder) for folder in options.folder]
-    for folder in folders:
-        if not folder.is_dir():
-            raise RefusedError(f"There is no folder {folder}.", field="folder")
+    folders = chosen_folders(options.folder) or [BUILT_IN, *package_folders("MULTIFLEXI_PROTOTYPES")]
     async with acting() as act:
-        done = await sync(
-            act.shell, files_in(folders or [BUILT_IN, *installed()]), act.actor, drop_used=options.drop_used
-        )
+        done = await sync(act.shell, files_in(folders), act.actor, drop_used=options.drop_used)
     refused = [one for one in done if one.outcome == "refused"]
     for one in done:
         for warning in one.warnings if output.verbose else ():
@@ -174,13 +166,6 @@ async def sync_prototypes(output: Output, options: Options) -> int:
     else:
         output.remark("There are none.")
     return 1 if refused else 0
-
-
-def installed() -> list[Path]:
-    """Return the folders in which packages have prototypes."""
-    told = os.environ.get("MULTIFLEXI_PROTOTYPES")
-    named = told.split(os.pathsep) if told else sorted(Path("/").glob(INSTALLED))
-    return [Path(folder) for folder in named if str(folder) and Path(folder).is_dir()]
 
 
 def members(options: Options) -> dict[str, str]:

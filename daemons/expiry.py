@@ -8,7 +8,8 @@ from datetime import datetime
 import asyncpg
 import structlog
 
-from domain.task import Task, expire
+from daemons.settling import task_of
+from domain.task import expire
 from eventstore.errors import EventStoreError
 from eventstore.log import Append, Meta
 from eventstore.store import EventStore
@@ -29,16 +30,7 @@ async def end_expired_tasks(store: EventStore, now: datetime) -> int:
 
 async def end_task(store: EventStore, row: asyncpg.Record, now: datetime) -> bool:
     """End a task that a row of ``task.expired`` describes; return whether it was not ended by somebody else."""
-    task = Task(
-        task_id=row["id"],
-        company_id=row["company_id"],
-        run_template_id=row["run_template_id"],
-        window_start=row["window_start"],
-        window_end=row["window_end"],
-        deadline=row["deadline"],
-        max_attempts=row["max_attempts"],
-        allow_late=row["allow_late"],
-    )
+    task = task_of(row, row["max_attempts"])
     append = Append(
         stream=f"task-{task.task_id}",
         company_id=task.company_id,

@@ -71,16 +71,7 @@ def settlement_of(
     row: asyncpg.Record, queued: asyncpg.Record, finished: JobFinished, definition: Mapping[str, Any] | None
 ) -> Settlement:
     """Return what the end of a job means for its task, given as the query ``task.to_settle`` tells it."""
-    task = Task(
-        task_id=row["id"],
-        company_id=row["company_id"],
-        run_template_id=row["run_template_id"],
-        window_start=row["window_start"],
-        window_end=row["window_end"],
-        deadline=row["deadline"],
-        max_attempts=1 if row["template_removed"] else row["max_attempts"],
-        allow_late=row["allow_late"],
-    )
+    task = task_of(row, max_attempts=1 if row["template_removed"] else row["max_attempts"])
     declared = ((definition or {}).get("exitCodes") or {}).get(str(finished.exit_code)) or {}
     ended = Ended(
         job_id=finished.job_id,
@@ -133,3 +124,17 @@ def retry(
         retry_of=finished.job_id,
     )
     return Append(stream=f"job-{job_id}", company_id=finished.company_id, events=[scheduled], expected=NO_STREAM)
+
+
+def task_of(row: asyncpg.Record, max_attempts: int) -> Task:
+    """Return a task that has not ended, as ``task.to_settle`` and ``task.expired`` give it."""
+    return Task(
+        task_id=row["id"],
+        company_id=row["company_id"],
+        run_template_id=row["run_template_id"],
+        window_start=row["window_start"],
+        window_end=row["window_end"],
+        deadline=row["deadline"],
+        max_attempts=max_attempts,
+        allow_late=row["allow_late"],
+    )

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import uuid
 from collections.abc import Callable, Sequence
@@ -23,12 +22,13 @@ from commands.actor import Actor, authorise, wanted_by
 from commands.denials import recorded_denials
 from commands.errors import BusyError, KeyReusedError, taken
 from commands.facts import Answer, Facts, SqlFacts, available
+from commands.idempotency import checked_key, fingerprint, own_key, streams_of
 from commands.preparing import Desk, Outcome, Prepared
 from commands.registry import prepare_of
 from commands.wait import wait_for
 from domain.aggregates import USER, Aggregate, of_command
 from domain.command import Command
-from domain.errors import NotFoundError, ValidationError
+from domain.errors import NotFoundError
 from domain.event import Event
 from domain.permissions import OF_COMPANY, OWN
 from eventstore.blind_index import BlindIndex
@@ -39,8 +39,6 @@ from eventstore.store import EventStore
 
 ATTEMPTS = 12
 """How often a command is decided anew when somebody else was faster."""
-
-LONGEST_KEY = 255
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -143,7 +141,7 @@ class Shell:
         """Execute commands about different things as a whole, all or none; see :meth:`execute`."""
         digest = b"" if key is None else self._fingerprint(commands)
         # Keys of different actors are different keys.
-        scoped = None if key is None else f"{actor}|{_checked_key(key)}"
+        scoped = None if key is None else f"{actor}|{checked_key(key)}"
         outcomes = await self._replay(commands, scoped, digest)
         if outcomes is None:
             meta = Meta(actor=str(actor), source=source, correlation=correlation or self._new_uuid())
@@ -299,7 +297,7 @@ class Shell:
         try:
             appended = await self.store.append_all([*changed, *held], meta=meta, key=key, fingerprint=digest)
         except IdempotencyKeyError:
-            raise KeyReusedError(_own_key(key)) from None
+            raise KeyReusedError(own_key(key)) from None
         if any(one.replayed for one in appended):
             raise _ReplayedError
         return {one.stream: one for one in appended}
@@ -310,8 +308,8 @@ class Shell:
         if answer is None:
             return None
         if answer.fingerprint != digest:
-            raise KeyReusedError(_own_key(key))
-        return [await self._outcome_again(command, stream, answer) for command, stream in _streams(commands, answer)]
+            raise KeyReusedError(own_key(key))
+        return [await self._outcome_again(command, stream, answer) for command, stream in streams_of(commands, answer)]
 
     async def _outcome_again(self, command: Command, stream: str, answer: Answer) -> Outcome:
         version, cursor = answer.streams.get(stream, (0, START))
@@ -329,36 +327,6 @@ class Shell:
             events=tuple(reversed(events)),
             replayed=True,
         )
-
-
-def fingerprint(commands: Sequence[Command]) -> bytes:
-    """Return a digest by which the same commands are known again, whatever their executor fills in.
-
-    Examples
-    --------
-    >>> from domain.company import CreateCompany
-    >>> fingerprint([CreateCompany(name="A")]) == fingerprint([CreateCompany(name="B")])
-    False
-    """
-    digest = hashlib.sha256()
-    try:
-        for command in commands:
-            digest.update(type(command).__name__.encode() + b"\0" + msgspec.json.encode(command, order="deterministic"))
-    except UnicodeEncodeError:
-        raise ValidationError("The command holds a character that cannot be stored (half a pair).") from None
-    return digest.digest()
-
-
-def _checked_key(key: str) -> str:
-    if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
-        raise ValidationError(
-            f"An idempotency key has 1 to {LONGEST_KEY} printable characters.", field="idempotency_key"
-        )
-    return key
-
-
-def _own_key(scoped: str | None) -> str:
-    return (scoped or "").partition("|")[2]
 
 
 def _company_of(command: Command, state: object) -> int | None:
@@ -397,17 +365,3 @@ def _outcome(step: Step, appended: dict[str, Appended]) -> Outcome:
         events=step.events,
         warnings=step.prepared.warnings,
     )
-
-
-def _streams(commands: Sequence[Command], answer: Answer) -> list[tuple[Command, str]]:
-    """Return each command with its stream, as it was when the key was first used."""
-    known = {id(command): of_command(command).stream(command.entity_id) for command in commands if command.entity_id}
-    rest = [stream for stream in answer.streams if stream not in known.values()]
-    found: list[tuple[Command, str]] = []
-    for command in commands:
-        stream = known.get(id(command))
-        if stream is None:
-            stream = next((one for one in rest if one.startswith(f"{command.category}-")), f"{command.category}-0")
-            rest = [one for one in rest if one != stream]
-        found.append((command, stream))
-    return found

@@ -31,8 +31,8 @@ $$;
 -- Ids of a page of companies. An operator of search is not leakproof: under row-level security no index would be used for it. So
 -- this runs as the owner, and looks at the companies of the session itself.
 -- Takes: what was typed, or NULL; whether archived ones too; the id that the page before ended with, or NULL; newest first; how
--- many at most; how many to skip. Returns ids in order. ROWS is a page: for the 1,000 that are assumed otherwise, whole tables
--- would be read and judged row by row to be joined with it.
+-- many at most; how many to skip. Returns ids in order. ROWS is a page, for the plan of what is joined with it: otherwise 1,000
+-- are assumed.
 CREATE OR REPLACE FUNCTION company_page(
     p_search text, p_archived boolean, p_after integer, p_descending boolean, p_limit bigint, p_offset bigint
 ) RETURNS SETOF integer LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50

@@ -68,7 +68,9 @@ SECRETS = {
     )
 }
 SHARED = f"https://joe:{MARK}@bank.example/?a=b"
-SCRIPT = """-c 'env; (env >&2; sh -c "env; env > result.txt"); while [ ! -e "$GATE" ]; do sleep 0.1; done'"""
+SCRIPT = """-c 'env; (env >&2; sh -c "env; env > result.txt"); (while [ ! -e "$GATE" ]; do sleep 0.1; done) & wait'"""
+"""Two processes of the job are there at any moment until the gate opens: its shell, and the one that it waits for."""
+
 DEFINITION: dict[str, Any] = {
     "uuid": "6f0d1c52-5d0a-4f8b-9a3c-3d2d8f1b7c11", "name": "Teller", "description": "Tells all it knows",
     "executable": "/bin/sh", "cmdparams": SCRIPT, "version": "1.0",

@@ -85,6 +85,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    password_set_at : datetime or None
+        When the user last got another password; the same one, hashed anew, is none.
     roles : dict[str, datetime or None]
         System roles, and until when each is held; None: for good.
     recovery : frozenset[str]
@@ -104,6 +106,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     language: str | None = None
     password: Personal | None = None
+    password_set_at: datetime | None = None
     roles: dict[str, datetime | None] = {}
     totp: Personal | None = None
     recovery: frozenset[str] = frozenset()
@@ -350,7 +353,10 @@ _DECIDE: dict[type[UserCommand], Callable[[User, Any], list[UserEvent]]] = {
 _EVOLVE: dict[type[UserEvent], Callable[[User, Any], dict[str, Any]]] = {
     UserChanged: lambda _, event: set_fields(event, _FIELDS),
     UserRemoved: lambda _, __: {"removed": True},
-    PasswordSet: lambda _, event: {"password": event.password},
+    PasswordSet: lambda user, event: {
+        "password": event.password,
+        "password_set_at": user.password_set_at if event.cause == "upgraded" else event.set_at,
+    },
     RoleGranted: lambda user, event: {"roles": {**user.roles, event.role: event.until}},
     RoleRevoked: lambda user, event: {"roles": _without(user.roles, event.role)},
     TotpEnabled: lambda _, event: {"totp": event.secret},

@@ -4,6 +4,7 @@
 
 -- Sessions of the web. The cookie holds a random id, of which only the digest is here; address and browser are ciphertext.
 -- previous: the digest before the id was last changed, still good for requests that were under way then.
+-- password_at: when the password was set that it was opened under. With another one it is void, whatever any clock says.
 CREATE TABLE user_session (
     id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     company_id  integer,
@@ -16,6 +17,7 @@ CREATE TABLE user_session (
     rotated_at  timestamptz NOT NULL,
     expires_at  timestamptz NOT NULL,
     proved_at   timestamptz NOT NULL,
+    password_at timestamptz,
     address     jsonb,
     agent       jsonb
 );

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 
 import pytest
 
+from cli import identity
 from cli.catalogue import COMMANDS
 from cli.permissions import OF_COMMAND
 from domain.permissions import ENGINE, EVERYTHING
@@ -131,3 +134,26 @@ def test_a_token_acts_for_its_user_within_its_scope_until_it_is_revoked(
     }
     monkeypatch.setenv("MULTIFLEXI_TOKEN", whole["token"])
     assert "not good" in users("company:list").err
+
+
+def test_a_token_is_refused_in_the_very_second_in_which_it_is_revoked_and_by_clocks_that_are_behind(
+    users: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = users.json("token:generate", "--user", "1")
+    moments = [datetime.now(UTC)]
+
+    class Still(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return moments[-1].astimezone(tz)
+
+    monkeypatch.setattr(identity, "datetime", Still)
+    monkeypatch.setenv("MULTIFLEXI_TOKEN", made["token"])
+    assert users("company:list").code == 0
+    monkeypatch.delenv("MULTIFLEXI_TOKEN")
+    users.json("token:delete", "--id", str(made["token_id"]))
+    monkeypatch.setenv("MULTIFLEXI_TOKEN", made["token"])
+    for seconds in (0, 0.999, -60):
+        moments.append(moments[0] + timedelta(seconds=seconds))
+        run = users("company:list")
+        assert run.code == 1 and "not good" in run.err

@@ -17,8 +17,11 @@ from psycopg import sql
 
 from tests.testbed.postgres import Database
 from tests.web.seeding import Installation
+from tests.web.signing_in import Clock
 from web.app import create_app
 from web.auth.cookies import SESSION
+from web.auth.settings import SignInSettings
+from web.auth.sign_in import SignIn
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu"]
@@ -105,6 +108,17 @@ async def installation(database: Database) -> AsyncIterator[Installation]:
 async def served(installation: Installation) -> AsyncIterator[Served]:
     async with serving(installation) as running:
         yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sign_in(installation: Installation, clock: Clock) -> SignIn:
+    """Return what signs users in, by a clock of its own."""
+    return SignIn(installation.web_store, SignInSettings(), clock)
 
 
 @pytest.fixture

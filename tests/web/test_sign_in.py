@@ -1,11 +1,10 @@
-"""Signing in and out on the web: by password and code, what is remembered, what is locked, what ends a session."""
+"""Signing in and out on the web: by password and code, what is remembered, what is locked."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
-from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -13,50 +12,14 @@ from argon2 import PasswordHasher
 
 from commands.actor import SYSTEM
 from commands.shell import Shell
-from commands.tokens import digest_of, new_token
-from domain.api_token import CreateToken, RevokeToken
 from domain.user_commands import ChangeUser, EnableTotp, SetPassword
 from tests.web.conftest import Served
 from tests.web.seeding import Installation
+from tests.web.signing_in import HERE, PASSWORD, Clock, post, token_of_form
 from web.auth import one_time_codes
 from web.auth.attempts import LockedError
 from web.auth.cookies import SESSION
-from web.auth.settings import SignInSettings
 from web.auth.sign_in import SecondStep, SignedInBy, SignIn, Visitor, WrongError
-
-PASSWORD = "correct horse battery staple"
-HERE = Visitor("192.0.2.7", "Browser/1.0")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sign_in(installation: Installation, clock: Clock) -> SignIn:
-    return SignIn(installation.web_store, SignInSettings(), clock)
-
-
-async def token_of_form(client: httpx.AsyncClient, path: str = "/sign-in") -> str:
-    found = re.search(r'name="_csrf_token" value="([^"]+)"', (await client.get(path)).text)
-    assert found is not None
-    return found[1]
-
-
-async def post(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
-    return await client.post(path, data={"_csrf_token": await token_of_form(client), **fields})
 
 
 async def test_the_page_asked_for_is_remembered_over_signing_in(installation: Installation, served: Served) -> None:
@@ -270,120 +233,6 @@ async def test_the_hash_is_made_anew_when_its_parameters_are_old(
     assert state is not None and state.password != old and "m=65536" in str(state.password)
     assert isinstance(done, SignedInBy) and await sign_in.sessions.find(done.token) is not None
     assert isinstance(await sign_in.password("jane", PASSWORD, HERE), SignedInBy)
-
-
-async def signed_in(installation: Installation, sign_in: SignIn) -> tuple[int, str]:
-    user = await installation.user("jane")  # without a password, which the test's clock would find set in its future
-    return user, (await sign_in.open(user, "password", HERE)).token
-
-
-async def test_a_session_ends_when_nobody_uses_it_for_an_hour(
-    installation: Installation, sign_in: SignIn, clock: Clock
-) -> None:
-    _, token = await signed_in(installation, sign_in)
-    for _ in range(3):
-        clock.advance(3599)
-        assert await sign_in.sessions.find(token) is not None
-    clock.advance(3601)
-    assert await sign_in.sessions.find(token) is None
-
-
-async def test_a_session_ends_after_half_a_day_however_much_it_is_used(
-    installation: Installation, sign_in: SignIn, clock: Clock
-) -> None:
-    _, token = await signed_in(installation, sign_in)
-    for _ in range(23):
-        clock.advance(1800)
-        assert await sign_in.sessions.find(token) is not None
-    clock.advance(1801)
-    assert await sign_in.sessions.find(token) is None
-
-
-async def test_what_ends_sessions(installation: Installation, sign_in: SignIn, clock: Clock) -> None:
-    user, token = await signed_in(installation, sign_in)
-    shell = Shell(installation.store, clock=clock)
-
-    async def ends(*wishes: object) -> None:
-        nonlocal token
-        clock.advance(1)
-        for wish in wishes:
-            await shell.execute(wish, SYSTEM)  # type: ignore[arg-type]
-        assert await sign_in.sessions.find(token) is None
-        await shell.execute(ChangeUser(user_id=user, enabled=True), SYSTEM)
-        token = (await sign_in.open(user, "password", HERE)).token
-        assert await sign_in.sessions.find(token) is not None
-
-    await ends(SetPassword(user_id=user, password="$argon2id$other"))
-    await ends(ChangeUser(user_id=user, enabled=False))
-    other = (await sign_in.open(user, "password", HERE)).token
-    shown = await sign_in.sessions.of_user(user)
-    assert {(one.address, one.agent) for one in shown} == {("192.0.2.7", "Browser/1.0")}
-    mine = await sign_in.sessions.find(token)
-    assert mine is not None
-    await sign_in.sessions.close(user, but=mine.id)
-    assert await sign_in.sessions.find(other) is None and await sign_in.sessions.find(token) is not None
-    assert await sign_in.sessions.close(user + 1, mine.id) == []  # another's session
-    await sign_in.sessions.close(user, mine.id)
-    assert await sign_in.sessions.find(token) is None
-
-
-async def test_a_session_gets_another_id_now_and_then(
-    installation: Installation, sign_in: SignIn, clock: Clock
-) -> None:
-    _, token = await signed_in(installation, sign_in)
-    session = await sign_in.sessions.find(token)
-    assert session is not None and await sign_in.sessions.rotated(session, token) is None
-    clock.advance(301)
-    session = await sign_in.sessions.find(token)
-    assert session is not None
-    fresh = await asyncio.gather(*(sign_in.sessions.rotated(session, token) for _ in range(3)))
-    [new] = [one for one in fresh if one]
-    assert await sign_in.sessions.find(new) is not None
-    clock.advance(29)
-    assert await sign_in.sessions.find(token) is not None  # requests that were under way
-    clock.advance(2)
-    assert await sign_in.sessions.find(token) is None
-    assert await sign_in.sessions.find(new) is not None
-
-
-async def test_a_token_acts_until_it_is_revoked_and_no_further_than_its_scope(
-    installation: Installation, served: Served
-) -> None:
-    first, second = await installation.company("First"), await installation.company("Second")
-    token = new_token()
-    shell = Shell(installation.store)
-    wish = CreateToken(user_id=installation.administrator, digest=digest_of(token), companies=(first,))
-    made = await shell.execute(wish, SYSTEM)
-    async with served.stranger(headers={"authorization": f"Bearer {token}"}) as client:
-        assert (await client.get("/jobs.json", params={"company": first})).status_code == 200
-        assert (await client.get("/jobs.json", params={"company": second})).status_code == 404
-        await shell.execute(RevokeToken(api_token_id=made.id), SYSTEM)
-        assert (await client.get("/jobs.json")).status_code == 401
-    rows = await installation.store.pool.fetch("SELECT to_jsonb(t)::text FROM events t")
-    assert token not in " ".join(row[0] for row in rows)
-
-
-async def test_members_see_their_company_alone_on_every_page(installation: Installation, served: Served) -> None:
-    application = await installation.application()
-    first, second = await installation.company("First"), await installation.company("Second")
-    templates = [await installation.template(company, application, "T") for company in (first, second)]
-    jobs = [
-        await installation.job(company, application, template)
-        for company, template in zip((first, second), templates, strict=True)
-    ]
-    await installation.project()
-    jane = await installation.user("jane")
-    await installation.member(jane, second, "viewer")
-    async with served.client(await installation.session(jane)) as client:
-        listed = (await client.get("/jobs.json")).json()["jobs"]
-        assert [job["id"] for job in listed] == [jobs[1]]
-        for path in (f"/job/{jobs[0]}", f"/run-template/{templates[0]}", f"/?company={first}", f"/job/{jobs[0]}.json"):
-            assert (await client.get(path)).status_code == 404, path
-        for path in (f"/job/{jobs[1]}", f"/run-template/{templates[1]}", f"/?company={second}"):
-            assert (await client.get(path)).status_code == 200, path
-        form = {"_csrf_token": await token_of_form(client, f"/job/{jobs[1]}")}
-        assert (await client.post(f"/run-template/{templates[1]}/run", data=form)).status_code == 403  # only sees
-        assert (await client.post(f"/run-template/{templates[0]}/run", data=form)).status_code == 404
 
 
 async def test_nothing_of_signing_in_is_stored_in_clear(installation: Installation, sign_in: SignIn) -> None:

@@ -88,12 +88,18 @@ class Sessions:
         self._settings = settings
         self._clock = clock
 
-    async def open(self, user_id: int, method: str, *, address: str | None, agent: str | None) -> str:
-        """Open a session and return its id, which the cookie holds: a fresh one for each time somebody signs in."""
+    async def open(
+        self, user_id: int, method: str, *, address: str | None, agent: str | None, password_at: datetime | None = None
+    ) -> str:
+        """Open a session and return its id, which the cookie holds: a fresh one for each time somebody signs in.
+
+        ``password_at`` is when the password was set that was given: if it has been changed meanwhile, the session is
+        void from the beginning.
+        """
         token = secrets.token_urlsafe(32)
         pool = self._store.pool
         session_id: int = await pool.fetchval(
-            query("sign_in.open"), digest(token), user_id, method, self._clock(), self._settings.longest
+            query("sign_in.open"), digest(token), user_id, method, self._clock(), self._settings.longest, password_at
         )
         owner = f"user:{user_id}"
         key = await self._store.keyring.ensure(owner)

@@ -116,8 +116,9 @@ class SignIn:
             again = SetPassword(user_id=user.user_id, password=await passwords.hashed(password), cause="upgraded")
             await self.shell.execute(again, SYSTEM, source="web")
         if user.totp is not None:
-            return SecondStep(await self.secrets.keep(SECOND_STEP, user.user_id, SECOND_STEP_LASTS))
-        return await self._open(user.user_id, "password", visitor)
+            began = {"password_at": user.password_set_at}
+            return SecondStep(await self.secrets.keep(SECOND_STEP, user.user_id, SECOND_STEP_LASTS, **began))
+        return await self._open(user.user_id, "password", visitor, user.password_set_at)
 
     async def code(self, token: str, code: str, visitor: Visitor) -> SignedInBy:
         """Finish signing in by a one-time code, or by a recovery code in its place.
@@ -131,7 +132,8 @@ class SignIn:
         """
         kept = await self.secrets.look(SECOND_STEP, token)
         user = None if kept is None or kept.user_id is None else await self.user(kept.user_id)
-        if user is None or not user.enabled or not isinstance(user.totp, str):
+        began = None if kept is None else msgspec.convert(kept.data.get("password_at"), datetime | None)
+        if user is None or not user.enabled or not isinstance(user.totp, str) or user.password_set_at != began:
             raise WrongError(N_("Too much time has passed. Sign in again."))
         keys = await self.begin(f"code {user.user_id}", user.user_id, visitor)
         method = await self._check_code(user, code)
@@ -141,7 +143,7 @@ class SignIn:
         if await self.secrets.take(SECOND_STEP, token) is None:
             raise WrongError(N_("Too much time has passed. Sign in again."))
         await self.attempts.succeeded(keys)
-        return await self._open(user.user_id, f"password+{method}", visitor)
+        return await self._open(user.user_id, f"password+{method}", visitor, began)
 
     async def check_password(self, user_id: int, password: str, visitor: Visitor) -> bool:
         """Tell whether a user who is signed in knows their password, before something that needs it.
@@ -224,8 +226,12 @@ class SignIn:
         append = Append(stream=f"sign_in-{user_id}", events=[event])
         await self.store.append(append, meta=Meta(actor="system", source="web"))
 
-    async def _open(self, user_id: int, method: str, visitor: Visitor) -> SignedInBy:
-        token = await self.sessions.open(user_id, method, address=visitor.address, agent=visitor.agent)
+    async def _open(
+        self, user_id: int, method: str, visitor: Visitor, password_at: datetime | None = None
+    ) -> SignedInBy:
+        token = await self.sessions.open(
+            user_id, method, address=visitor.address, agent=visitor.agent, password_at=password_at
+        )
         return SignedInBy(token, user_id)
 
 

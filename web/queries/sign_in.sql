@@ -25,9 +25,12 @@ WITH account AS (DELETE FROM sign_in_attempt a WHERE a.key = $1::text)
 UPDATE sign_in_attempt a SET failures = greatest(a.failures - 1, 0), locked_until = NULL WHERE a.key = $2::text
 
 -- name: open
--- Opens a session. $1: digest, $2: user, $3: method, $4: moment, $5: seconds that it lasts at most.
-INSERT INTO user_session (digest, user_id, method, created_at, seen_at, rotated_at, expires_at, proved_at)
-VALUES ($1::bytea, $2::integer, $3::text, $4::timestamptz, $4, $4, $4 + make_interval(secs => $5::float), $4) RETURNING id
+-- Opens a session. $1: digest, $2: user, $3: method, $4: moment, $5: seconds that it lasts at most, $6: when the password was
+-- set by which it is opened, NULL: by none.
+INSERT INTO user_session (digest, user_id, method, created_at, seen_at, rotated_at, expires_at, proved_at, password_at)
+VALUES ($1::bytea, $2::integer, $3::text, $4::timestamptz, $4, $4, $4 + make_interval(secs => $5::float), $4,
+        coalesce($6::timestamptz, (SELECT (u.document->>'password_set_at')::timestamptz FROM user_account u WHERE u.id = $2)))
+RETURNING id
 
 -- name: describe
 -- Says of a session where it came from. $1: session, $2: address, $3: browser, both ciphertext.
@@ -43,7 +46,7 @@ WITH found AS (
      WHERE (s.digest = $1::bytea OR s.previous = $1::bytea AND s.rotated_at > $2::timestamptz - interval '30 seconds')
        AND s.expires_at > $2::timestamptz AND s.seen_at > $2::timestamptz - make_interval(secs => $3::float)
        AND u.enabled AND u.removed_at IS NULL
-       AND s.proved_at >= coalesce((u.document->>'password_set_at')::timestamptz, s.proved_at)
+       AND s.password_at IS NOT DISTINCT FROM (u.document->>'password_set_at')::timestamptz
 ), seen AS (
     UPDATE user_session s SET seen_at = $2::timestamptz FROM found f
      WHERE s.id = f.id AND f.seen_at < $2::timestamptz - interval '10 seconds'
@@ -57,14 +60,16 @@ UPDATE user_session s SET digest = $2::bytea, previous = $3::bytea, rotated_at =
 
 -- name: proved
 -- Notes that the user of a session has proved just now who they are. $1: session, $2: moment.
-UPDATE user_session s SET proved_at = $2::timestamptz WHERE s.id = $1::bigint
+UPDATE user_session s SET proved_at = $2::timestamptz, password_at = (u.document->>'password_set_at')::timestamptz
+  FROM user_account u
+ WHERE s.id = $1::bigint AND u.id = s.user_id
 
 -- name: sessions
 -- The sessions of a user that are good, newest first. $1: user, $2: moment, $3: seconds after which an idle one ends.
 SELECT s.id, s.method, s.created_at, s.seen_at, s.expires_at, s.address, s.agent
   FROM user_session s JOIN user_account u ON u.id = s.user_id
  WHERE s.user_id = $1::integer AND s.expires_at > $2::timestamptz AND s.seen_at > $2::timestamptz - make_interval(secs => $3::float)
-   AND s.proved_at >= coalesce((u.document->>'password_set_at')::timestamptz, s.proved_at)
+   AND s.password_at IS NOT DISTINCT FROM (u.document->>'password_set_at')::timestamptz
  ORDER BY s.seen_at DESC
 
 -- name: close

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from commands.company_import import Client, Done, Plan, carry_out, plan
 from domain.company_sheet import LARGEST, Problem, read
 
 PARTS = {
-    "company": "companies",
-    "credential_type": "credential types",
-    "credential": "credentials",
-    "run_template": "run templates",
-    "assignment": "assignments",
+    "company": ("company", "companies"),
+    "credential_type": ("credential type", "credential types"),
+    "credential": ("credential", "credentials"),
+    "run_template": ("run template", "run templates"),
+    "assignment": ("assigned credential", "assigned credentials"),
 }
+"""What is made, as one and as many are called."""
+
 MOST_TOLD = 100
 """Problems that are told to people; programs are told all."""
 
@@ -105,9 +108,7 @@ def answer(output: Output, planned: Plan, done: list[Done] | None) -> int:
     if output.json:
         output.document(document)
         return 1 if failed else 0
-    would = "would be made" if done is None else "were made"
-    counts = ", ".join(f"{made[part]} {name}" for part, name in PARTS.items() if made[part])
-    output.text(f"{counts or 'Nothing'} {would}; of {there} of {len(lines)} lines all is there already.")
+    output.text(summary(made, there, len(lines), dry=done is None))
     for line in lines:
         if line["differs"]:
             output.warn(
@@ -118,6 +119,36 @@ def answer(output: Output, planned: Plan, done: list[Done] | None) -> int:
     if failed:
         output.remark(f"{len(failed)} lines were not finished. Import the file again when that is mended.")
     return 1 if failed else 0
+
+
+def summary(made: Mapping[str, int], there: int, lines: int, *, dry: bool) -> str:
+    """Return what was made, or would be, in a sentence or two.
+
+    Parameters
+    ----------
+    made : Mapping[str, int]
+        How many of each part.
+    there : int
+        Lines of which all was there before.
+    lines : int
+        All lines.
+
+    Examples
+    --------
+    >>> summary({"company": 1, "credential": 2}, 0, 2, dry=False)
+    'Made: 1 company, 2 credentials.'
+    >>> summary({}, 2, 2, dry=True), summary({}, 1, 1, dry=False)
+    ('Nothing would be made: all of the 2 lines is there already.', 'Nothing was made: all of the line is there already.')
+    >>> summary({"company": 3}, 1, 4, dry=True)
+    'Would be made: 3 companies. Of 1 line of 4, all is there already.'
+    """
+    counts = ", ".join(f"{made[part]} {names[made[part] > 1]}" for part, names in PARTS.items() if made.get(part))
+    if not counts:
+        whole = "the line" if lines == 1 else f"the {lines} lines"
+        why = f": all of {whole} is there already." if there == lines else "."
+        return f"Nothing {'would be' if dry else 'was'} made{why}"
+    rest = f" Of {there} line{'s' if there > 1 else ''} of {lines}, all is there already." if there else ""
+    return f"{'Would be made' if dry else 'Made'}: {counts}.{rest}"
 
 
 def _planned(client: Client) -> dict[str, Any]:

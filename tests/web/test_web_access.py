@@ -68,7 +68,10 @@ async def test_access_is_asked_for_on_one_page_and_answered_on_another(
         own = (await asking.get("/access.json")).json()
         assert [(one["status"], one["company"]) for one in own["requests"]] == [("open", None)]
         members = f"/company/{company}/members"
-        assert "The audit" in (await deciding.get(members)).text
+        page = (await deciding.get(members)).text
+        assert "The audit" in page
+        assert f'<a href="/multiflexi/company/{company}">' in page
+        assert re.search(r'href="/multiflexi/companies" aria-current="page"', page), "members belong to companies"
         assert (await asking.get(members)).status_code == 403
         [request] = (await deciding.get(f"{members}.json")).json()["requests"]
         answered = await sent(deciding, members, members, what="approve", request=request["id"])

@@ -152,7 +152,7 @@ async def test_a_sheet_is_checked_with_every_place_that_is_wrong_and_then_import
         assert "token-one" not in done.text
         assert len((await client.get("/companies.json")).json()["companies"]) == before + 2
         again = await send(client, "/companies/import", {"text": sheet, "do": "check"})
-        assert "Of 2 lines all is there already." in again.text
+        assert "Of 2 lines, all is there already." in again.text
         bad = {"file": ("clients.csv", "name\nKůň\n".encode("cp1250"), "text/csv")}
         refused = await send(client, "/companies/import", {"encoding": "utf-8", "do": "import"}, files=bad)
         assert (refused.status_code, "of another encoding" in refused.text) == (422, True)

@@ -71,7 +71,7 @@ async def show_members(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
 ) -> Response[str]:
     """Show who may do what in a company, and what waits for an answer."""
-    return page(render_members(site, view, await read_members(request, site, company_of(name))))
+    return page(await render_members(request, site, view, await read_members(request, site, company_of(name))))
 
 
 @get("/company/{name:str}/members.json")
@@ -94,7 +94,7 @@ async def change_members(
     except DomainError as error:
         told = refusals.told(error, site.renderer.translate(view))
         shown = await read_members(request, site, company_id)
-        return page(render_members(site, view, shown, form=form, error=told), 422)
+        return page(await render_members(request, site, view, shown, form=form, error=told), 422)
     return Redirect(view.url(f"company/{company_id}/members"), status_code=303)
 
 
@@ -173,12 +173,25 @@ def render_own(
     )
 
 
-def render_members(
-    site: Site, view: View, shown: CompanyMembers, form: Mapping[str, str] | None = None, error: str | None = None
+async def render_members(
+    request: AnyRequest,
+    site: Site,
+    view: View,
+    shown: CompanyMembers,
+    form: Mapping[str, str] | None = None,
+    error: str | None = None,
 ) -> str:
     """Return the page of a company's members."""
+    actor = await acting_as(request)
     return site.renderer.render(
-        "members.html", view, shown=shown, typed=form or {}, error=error, company_roles=list(COMPANY_ROLES)
+        "members.html",
+        view,
+        shown=shown,
+        typed=form or {},
+        error=error,
+        company_roles=list(COMPANY_ROLES),
+        may_see=actor.may("company.view", shown.company_id),
+        may_manage=actor.may("member.manage", shown.company_id),
     )
 
 

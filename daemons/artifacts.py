@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from daemons.job_environment import Plan
+from commands.job_environment import Plan
 from domain.job_events import Artifact
 from eventstore.artifacts import LARGEST, store_artifact
 from eventstore.connection import DATABASE_ERRORS

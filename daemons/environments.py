@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from daemons.job_environment import PlanError
+from commands.job_environment import PlanError
 from daemons.recorder import FencedError
 from domain.event import Erased
 from eventstore.connection import DATABASE_ERRORS

@@ -15,13 +15,14 @@ from typing import Any
 
 import structlog
 
+from commands.credential_opening import NONE, Opened
+from commands.job_environment import Plan, PlanError
 from daemons import work_folder
 from daemons.artifacts import NO_FILES, Collected, collect
 from daemons.environments import opened
 from daemons.executors.interface import Ended, Executor, Launch, Run, StartError
 from daemons.executors.process_tree import start_time
-from daemons.job_credentials import NONE, CredentialError, Opened, credentials_of
-from daemons.job_environment import Plan, PlanError
+from daemons.job_credentials import CredentialError, credentials_of
 from daemons.job_output import CHUNK, EMPTY, LIMIT, OutputBuffer, Piece
 from daemons.limits import Limits, limits_in
 from daemons.outcomes import FAILURE, outcome_of

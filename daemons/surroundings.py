@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from commands.environment_file import SystemFile
+from commands.job_environment import Planner
 from daemons.clock import WALL, Clock
-from daemons.environment_file import SystemFile
-from daemons.job_environment import Planner
 from daemons.recorder import Recorder
 from daemons.work_folder import WorkFolders
 from eventstore.store import EventStore

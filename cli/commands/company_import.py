@@ -137,8 +137,8 @@ def summary(made: Mapping[str, int], there: int, lines: int, *, dry: bool) -> st
     --------
     >>> summary({"company": 1, "credential": 2}, 0, 2, dry=False)
     'Made: 1 company, 2 credentials.'
-    >>> summary({}, 2, 2, dry=True), summary({}, 1, 1, dry=False)
-    ('Nothing would be made: all of the 2 lines is there already.', 'Nothing was made: all of the line is there already.')
+    >>> summary({}, 2, 2, dry=True)
+    'Nothing would be made: all of the 2 lines is there already.'
     >>> summary({"company": 3}, 1, 4, dry=True)
     'Would be made: 3 companies. Of 1 line of 4, all is there already.'
     """

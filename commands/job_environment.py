@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from daemons.environment_file import SECRET, SystemFile
-from daemons.job_credentials import NONE, Opened
+from commands.credential_opening import NONE, Opened
+from commands.environment_file import SECRET, SystemFile
 from domain.definition import Field, fields
 
 _EITHER = re.compile(r"\$\{(\w+)\}|\{(\w+)\}")

@@ -14,6 +14,7 @@ from domain import credential_definition
 from domain.credential_prototype import ImportCredentialPrototype, RemoveCredentialPrototype
 from domain.errors import DomainError, StateError, TakenError, ValidationError
 from domain.findings import Finding
+from domain.json_places import located
 
 PATTERNS = ("*.credprototype.json", "*.credtype.json", "*.credential-type.json", "*.credential-prototype.json")
 """Names of files that hold prototypes."""
@@ -101,7 +102,7 @@ async def prepare_remove(desk: Desk, command: RemoveCredentialPrototype) -> Prep
 async def import_prototype(
     shell: Executes, source: bytes | str, actor: Actor, *, drop_used: bool = False, key: str | None = None
 ) -> Outcome:
-    """Import the JSON text of a prototype. ``Outcome.warnings`` tells where it leaves the format.
+    """Import the JSON text of a prototype. ``Outcome.warnings`` tells where, and in which line, it leaves the format.
 
     Raises
     ------
@@ -113,7 +114,7 @@ async def import_prototype(
     outcome = await shell.execute(command, actor, key=key)
     # What only the text shows, such as a name given twice, is known here alone.
     more = [one for one in outcome.warnings if one not in read.warnings]
-    return msgspec.structs.replace(outcome, warnings=(*read.warnings, *more))
+    return msgspec.structs.replace(outcome, warnings=located((*read.warnings, *more), source))
 
 
 def prototype_text(path: Path | str) -> bytes:

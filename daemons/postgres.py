@@ -59,7 +59,7 @@ SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
-    "wal_compression": "on",
+    "wal_compression": "off",
     "max_locks_per_transaction": "256",
     "idle_in_transaction_session_timeout": "60s",
     "jit": "off",

@@ -68,12 +68,17 @@ SECRETS = {
     )
 }
 SHARED = f"https://joe:{MARK}@bank.example/?a=b"
-SCRIPT = """-c 'env; (env >&2; sh -c "env; env > result.txt"); (while [ ! -e "$GATE" ]; do sleep 0.1; done) & wait'"""
-"""Two processes of the job are there at any moment until the gate opens: its shell, and the one that it waits for."""
+ENCODED = """for name in {names}; do eval value=\\$$name; printf %s "$value" | base64 -w0; echo;
+printf "me:%s!" "$value" | base64 -w0; echo; printf %s "$value" | od -An -v -tx1 | tr -d " \\n"; echo; done;"""
+SCRIPT = """-c 'ENCODED env
+(env >&2; sh -c "env; env > result.txt"); (while [ ! -e "$GATE" ]; do sleep 0.1; done) & wait'"""
+"""The job tells its secrets, encoded and as they are. Two processes of it are there at any moment until the gate opens:
+its shell, and the one that it waits for."""
+PARAMETERS = SCRIPT.replace("ENCODED", ENCODED.format(names=" ".join(SECRETS)))
 
 DEFINITION: dict[str, Any] = {
     "uuid": "6f0d1c52-5d0a-4f8b-9a3c-3d2d8f1b7c11", "name": "Teller", "description": "Tells all it knows",
-    "executable": "/bin/sh", "cmdparams": SCRIPT, "version": "1.0",
+    "executable": "/bin/sh", "cmdparams": PARAMETERS, "version": "1.0",
     "environment": {
         "PLAIN_NAME": {"type": "password", "description": "Secret by its type", "required": False},
         "RESULT_FILE": {"type": "string", "description": "Result", "required": False, "defval": "result.txt"},
@@ -286,6 +291,8 @@ async def output_tells_none(installation: Installation, job: int, needles: set[b
         assert b"CITY=Ostrava" in text
         assert all(f"{name}=******".encode() in text for name in SECRETS), text
         assert not found_in(text, needles)
+        if channel == "stdout":
+            assert text.count(b"******") >= 5 * len(SECRETS), "twice as they are, three times encoded"
 
 
 def nothing_is_kept(database: Database, postgres: Server, needles: set[bytes]) -> None:

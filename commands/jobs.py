@@ -10,7 +10,7 @@ import msgspec
 from commands.actor import Actor
 from commands.assignments import hidden_values
 from commands.facts import Row, present
-from commands.preparing import Desk, Executes, Outcome, Prepared, filled, fresh_id, guard
+from commands.preparing import Desk, Executes, Outcome, Prepared, filled, guard
 from domain.aggregates import RUN_TEMPLATE
 from domain.credential_environment import Conflict
 from domain.errors import StateError
@@ -22,12 +22,13 @@ AD_HOC_SOURCES = ("cli", "web", "api")
 
 async def prepare_schedule(desk: Desk, command: ScheduleJob) -> Prepared:
     """Give a job what its template, company and application say; the template must not change meanwhile."""
-    template = await present(desk.facts, "run_template", command.run_template_id, "run_template")
+    query = "run_template" if command.job_id else "run_template_to_run"
+    template = await present(desk.facts, query, command.run_template_id, "run_template")
     _check_enabled(template)
     company_id: int = template["company_id"]
     wish = filled(
         command,
-        job_id=await fresh_id(desk, command),
+        job_id=command.job_id or template["job_id"],
         uuid=desk.new_uuid(),
         executor=template["executor"],
         schedule_type=_schedule_type(desk, command),

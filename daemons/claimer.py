@@ -30,8 +30,9 @@ NEXT_START = "SELECT min(q.not_before) FROM job_queue q WHERE q.state = 'queued'
 LOOK_EVERY = 0.25
 """Seconds between looking whether running jobs are to be ended, while there are notifications."""
 
-PATIENCE = 0.01
-"""Seconds for which a busy executor lets places become free before it claims again: larger claims cost less."""
+PATIENCE, MOST_PATIENCE = 0.002, 0.02
+"""Seconds, for each job of a claim and at most, for which an executor lets places become free, and more jobs be queued,
+before it claims again: where there are many, larger claims cost less; where there are few, none waits for long."""
 
 UNWRITTEN = 16
 """Ends that may wait to be written, for each place, before no more jobs are claimed."""
@@ -65,7 +66,7 @@ class Claimer:
         self._names = list(self._executors)
         self._limit = limit
         self._busy = 0
-        self._claimed_at = 0.0
+        self._patient_until = 0.0
         self._connection: Any = None
         daemon.detail |= {"executors": self._names, "labels": surroundings.labels, "places": limit}
         self.running: dict[int, tuple[JobRun, asyncio.Task[None]]] = {}
@@ -101,7 +102,7 @@ class Claimer:
 
     async def _be_patient(self) -> None:
         """Let more places become free, and more jobs be queued, if the last claim that found some was just now."""
-        left = self._claimed_at + PATIENCE - time.monotonic()
+        left = self._patient_until - time.monotonic()
         if left > 0:
             await asyncio.sleep(left)
 
@@ -114,7 +115,7 @@ class Claimer:
             CLAIM, self._daemon.id, self._daemon.host, self._names, free, LEASE, self._around.labels
         )
         if rows:
-            self._claimed_at = time.monotonic()
+            self._patient_until = time.monotonic() + min(MOST_PATIENCE, PATIENCE * len(rows))
         for row in rows:
             self._start(row)
         self._daemon.detail["running"] = len(self.running)

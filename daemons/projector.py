@@ -36,8 +36,9 @@ ROUND = """
 """Projections that stand at the same place share a pass over the events. They are locked first, so that another
 projector or a rebuild waits here and not in the middle."""
 
-GATHER = 0.005
-"""Seconds after a fold in which more events may come together: at high rates some for each fold, not one."""
+GATHER, GATHER_FOR_EACH, LONGEST_GATHER = 0.005, 0.001, 0.05
+"""Seconds after a fold in which more events may come together, at least, for each event that it had, and at most: at
+high rates many for each fold, as most of what a fold costs is the same for few and for many."""
 
 AGAIN = 0.02
 """Seconds until the next look for events that a transaction still under way hides; twice as many each time."""
@@ -70,9 +71,9 @@ async def follow(store: EventStore, daemon: Daemon) -> None:
     try:
         while not daemon.stopping.is_set():
             wake.clear()
-            if await fold_all(store):
+            if folded := await fold_all(store):
                 pause = AGAIN
-                await asyncio.sleep(GATHER)
+                await asyncio.sleep(min(LONGEST_GATHER, max(GATHER, GATHER_FOR_EACH * folded)))
             try:
                 async with asyncio.timeout(pause):
                     await wake.wait()

@@ -234,6 +234,10 @@ class FakeFacts:
             "application_enabled": application.enabled and not application.removed,
         }
 
+    def _run_template_to_run(self, run_template_id: int) -> Mapping[str, Any] | None:
+        row = self._run_template(run_template_id)
+        return row and {**row, "job_id": self.store.next_ids("job", 1)[0]}
+
     def _run_template_of_uuid(self, uuid: str) -> Mapping[str, Any] | None:
         for run_template_id, (state, _) in self.store.states("run_template").items():
             if state.uuid == uuid:

@@ -33,6 +33,9 @@ Action = Callable[[Output, Options], Coroutine[Any, Any, int | None] | int | Non
 
 PROGRAM = "multiflexi-cli"
 
+SETTINGS = ("env", "config")
+"""Options for settings that also have the form of ``cli.sources.setting_options``."""
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
@@ -149,7 +152,8 @@ def leave_pipe() -> None:
 def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
     """Make a command of a function; its docstring is the help.
 
-    One with an option ``env`` takes the settings of a job by ``-e``, too.
+    One with an option ``env`` takes the settings of a job by ``-e``, too. What ``--env-from`` or ``--config-from`` read
+    comes to what ``--env`` or ``--config`` give.
     """
     pairs = any(parameter.name == "env" for parameter in parameters)
 
@@ -166,6 +170,9 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
             login, token = values.pop("acting_as"), os.environ.get(whom.TOKEN_VARIABLE)
             if pairs:
                 values["env"] = (*values["env"], *more)
+            for name in SETTINGS:
+                if f"{name}_from" in values:
+                    values[name] = (*values[name], *values.pop(f"{name}_from"))
             whom.ACTOR.set(None)
             whom.COMPANIES.set("*")
             try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +11,7 @@ import click
 from cli.command import Options, option
 from cli.environment import parse
 from cli.output import Output
+from cli.sources import text_from, value_from
 from cli.values import PAIR
 
 VALUES = (
@@ -22,12 +21,11 @@ VALUES = (
         type=PAIR,
         multiple=True,
         metavar="KEY=PATH",
-        help="Value of a field, from a file; - is standard input.",
+        help="Value of a field, from a file, from env:VARIABLE, or from - for standard input.",
     ),
     option("fields-file", metavar="PATH", help="Values from a file of KEY=VALUE lines or JSON; - is standard input."),
 )
 UNSET_OPTION = option("unset", multiple=True, metavar="KEY", help="Take the value of a field away.")
-LARGEST = 1_048_576
 
 
 def given_values(options: Options) -> dict[str, Any]:
@@ -38,15 +36,11 @@ def given_values(options: Options) -> dict[str, Any]:
     click.UsageError
         A file cannot be read or understood, or standard input is asked for twice.
     """
-    sources = [path for _, path in options.field_from] + ([options.fields_file] if options.fields_file else [])
-    if sources.count("-") > 1:
-        raise click.UsageError("Standard input can be read once only.")
     values: dict[str, Any] = {}
     if options.fields_file:
-        values |= _values_in(_text(options.fields_file), options.fields_file)
+        values |= _values_in(text_from(options.fields_file), options.fields_file)
     for key, path in options.field_from:
-        text = _text(path)
-        values[key] = text[:-1] if text.endswith("\n") and text.count("\n") == 1 else text
+        values[key] = value_from(path)
     values |= dict(options.field)
     values |= dict.fromkeys(getattr(options, "unset", ()))
     return values
@@ -60,21 +54,6 @@ def warn_of_line(options: Options, secrets: Iterable[str], output: Output) -> No
             f"{', '.join(seen)} stood on the command line, where others on this machine may have seen it. "
             f"--field-from {seen[0]}=- reads it from standard input, --fields-file from a file."
         )
-
-
-def _text(path: str) -> str:
-    try:
-        if path == "-":
-            data = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with Path(path).open("rb") as file:
-                data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise click.UsageError(f"{path} has more than {LARGEST} bytes.")
-        return data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8"
-        raise click.UsageError(f"{path} cannot be read: {reason}.") from None
 
 
 def _values_in(text: str, source: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from cli import own_line
 from cli.version import program_version
 
 
@@ -17,6 +18,8 @@ def main(words: Sequence[str] | None = None) -> int:
     words : Sequence[str] or None
         The command line without the program; that of the process unless told.
     """
+    if words is None:
+        own_line.hide()
     arguments = list(sys.argv[1:] if words is None else words)
     if arguments in (["--version"], ["-V"]):
         print(f"multiflexi-cli {program_version()}")

@@ -9,7 +9,8 @@ import click
 from cli.acting import in_zone
 from cli.amounts import LIMIT, SPAN
 from cli.command import Options, boolean, option
-from cli.values import EMPTY, MOMENT, PAIR, WHOLE, WORDS, Count, OrEmpty
+from cli.sources import setting_options
+from cli.values import EMPTY, MOMENT, WHOLE, WORDS, Count, OrEmpty
 from domain.checks import zone_or_none
 
 FIELDS = {
@@ -65,7 +66,7 @@ SETTINGS = (
     ),
     option("run_as", metavar="USER", help="User of the process, where the executor is root."),
     option("executor", metavar="NAME", help="Native, Docker, Podman, Kubernetes or Azure."),
-    option("config", type=PAIR, multiple=True, help="A setting of the application, kept; several times for more."),
+    *setting_options("config", "A setting of the application, kept"),
     option("deadline_offset", metavar="OFFSET", help="Deadline of each window: +3h after its start, or 08:00."),
     option("max_attempts", type=Count(1), metavar="N", help="Attempts in each window."),
     option("retry_backoff", metavar="NAME", help="none, fixed, linear or exponential."),

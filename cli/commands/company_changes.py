@@ -13,7 +13,8 @@ from cli.commands.company import add_environment, zone
 from cli.commands.company_states import dependents, told
 from cli.failure import MissingError
 from cli.output import Output
-from cli.values import ID, PAIR, Count, OrEmpty
+from cli.sources import setting_options
+from cli.values import ID, Count, OrEmpty
 from domain.company import KEPT, ChangeCompany, CreateCompany, RemoveCompany
 
 FIELDS = {
@@ -75,7 +76,7 @@ def details() -> tuple[click.Parameter, ...]:
             option(name, type=OrEmpty(Count(1)), metavar="DAYS", help=f"Days for which {what}; for ever unless told.")
             for name, what in zip(KEPT, WHAT_IS_KEPT, strict=True)
         ),
-        option("env", type=PAIR, multiple=True, help="A variable for all jobs of the company; stored encrypted."),
+        *setting_options("env", "A variable for all jobs of the company, stored encrypted"),
     )
 
 

@@ -13,7 +13,8 @@ from cli.command import KEY_OPTION, Options, command, flag, one_id, option, requ
 from cli.commands.job import typed
 from cli.failure import MissingError, RefusedError
 from cli.output import Output
-from cli.values import ID, MOMENT, PAIR, WHOLE
+from cli.sources import setting_options
+from cli.values import ID, MOMENT, WHOLE
 from cli.watch import follow
 from commands import queue
 from commands.preparing import Outcome
@@ -27,7 +28,7 @@ AT_ONCE = timedelta(seconds=5)
 
 AT_OPTIONS = (
     option("executor", metavar="NAME", help="Executor of this job; that of the run template unless told."),
-    option("env", type=PAIR, multiple=True, help="A setting for this job alone; several times for more."),
+    *setting_options("env", "A setting for this job alone"),
 )
 SCHEDULED = option("scheduled", type=MOMENT, default="now", help="When: now (default), +2h, or a date and time.")
 REASON = option("reason", metavar="TEXT", help="Why; it stays in the history.")

@@ -19,7 +19,8 @@ from cli.failure import MissingError, RefusedError
 from cli.finding import application_id, company_id
 from cli.output import Output
 from cli.run_template_options import SETTINGS, given, missing
-from cli.values import APPLICATION, ID, MOMENT, PAIR
+from cli.sources import setting_options
+from cli.values import APPLICATION, ID, MOMENT
 from domain.errors import ValidationError
 from domain.job_events import JobScheduled
 from domain.run_template import (
@@ -138,7 +139,7 @@ async def deactivate_run_template(output: Output, options: Options) -> None:
     *one_id("run template"),
     option("schedule_time", type=MOMENT, default="now", help="When: now (default), +2h, or a date and time."),
     *AT_OPTIONS,
-    option("config", type=PAIR, multiple=True, help="The same as --env."),
+    *setting_options("config", "The same as --env"),
     KEY_OPTION,
 )
 async def schedule_run_template(output: Output, options: Options) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cli.command import Options, command, one_id, option, required_id
+from cli.command import Options, command, one_id, required_id
 from cli.failure import MissingError, RefusedError
 from cli.output import Output
 from cli.reading import reading
-from cli.values import PAIR
+from cli.sources import setting_options
 from commands import trial
 from commands.environment_file import SystemFile
 from commands.job_environment import PlanError
@@ -16,7 +16,7 @@ from web.masking import masked
 
 @command(
     *one_id("run template"),
-    option("env", type=PAIR, multiple=True, help="A setting for this job alone; several times for more."),
+    *setting_options("env", "A setting for this job alone"),
 )
 async def try_run_template(output: Output, options: Options) -> None:
     """Show what a job of a run template would be started with.

@@ -207,6 +207,10 @@ def test_secrets_come_from_files_and_those_on_the_command_line_are_warned_of(
         assert (run.code, run.err) == (0, "")
         assert cli.json("credential:get", str(bank), "--reveal", "--yes")["values"]["BANK_TOKEN"] == told
     assert cli.json("credential:get", str(bank))["values"]["BANK_LIMIT"] == "7"
+    cli.environment["OF_THE_BANK"] = "from-a-variable"
+    run = cli.process("credential:update", str(bank), "--field-from", "BANK_TOKEN=env:OF_THE_BANK")
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert cli.json("credential:get", str(bank), "--reveal", "--yes")["values"]["BANK_TOKEN"] == "from-a-variable"
     assert "may have seen it" in cli("credential:update", str(bank), "--field", "BANK_TOKEN=x-x-x").err
 
 

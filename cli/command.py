@@ -175,9 +175,11 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
                     values[name] = (*values[name], *values.pop(f"{name}_from"))
             whom.ACTOR.set(None)
             whom.COMPANIES.set("*")
+            whom.HIDDEN.set(None)
             try:
                 if login or token:
-                    import_module("cli.identity").admit(click.get_current_context().command.name, login, token)
+                    name = click.get_current_context().command.name
+                    import_module("cli.identity").admit(name, login, token, values)
                 answer = action(output, Options(**values))
                 code = asyncio.run(answer) if inspect.iscoroutine(answer) else answer
             except KeyboardInterrupt:
@@ -185,6 +187,9 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
             except BrokenPipeError:
                 leave_pipe()
                 return NOBODY_READS
+            finally:
+                if whom.HIDDEN.get() is not None:
+                    import_module("cli.identity").put_down_hidden(sys.exception())
             return code if isinstance(code, int) else 0
 
         return click.Command(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
+
+import click
 
 from cli import whom
 from cli.failure import RefusedError
 from cli.permissions import ANYBODY, WHOLE, of_command, of_company
 from commands.accounts import actor_of
 from commands.actor import Actor, denied
-from commands.denials import recorded_denials
+from commands.denials import hidden, hidden_from, options_named, record_denial, recorded_denials, was_recorded
+from commands.errors import DeniedError
 from commands.facts import SqlFacts
 from commands.tokens import bearer
 from eventstore.blind_index import BlindIndex
@@ -22,7 +26,31 @@ from eventstore.store import EventStore
 NOBODY = "There is no user “{}” who may act. `user:list` shows those there are."
 
 
-def admit(name: str, login: str | None, token: str | None) -> None:
+OF_GROUP = {
+    "access-request": "access_request",
+    "artifact": "artifact",
+    "company": "company",
+    "credential": "credential",
+    "credential-type": "credential_type",
+    "job": "job",
+    "run-template": "run_template",
+    "task": "task",
+}
+"""Of groups of commands, what ``--id`` and the first word name."""
+
+OF_OPTION = {
+    "company": "company",
+    "company_id": "company",
+    "credential_id": "credential",
+    "credential_type_id": "credential_type",
+    "credentialtype": "credential_type",
+    "job_id": "job",
+    "runtemplate_id": "run_template",
+}
+"""Of options, what they name in whatever command."""
+
+
+def admit(name: str, login: str | None, token: str | None, options: Mapping[str, object]) -> None:
     """Let a user run a command, and let the rest of the program know whom it acts for.
 
     Parameters
@@ -31,6 +59,8 @@ def admit(name: str, login: str | None, token: str | None) -> None:
         The command.
     login, token : str or None
         One of them names the user; a login goes before a token.
+    options : Mapping[str, object]
+        What the command line says, by option.
 
     Raises
     ------
@@ -39,21 +69,50 @@ def admit(name: str, login: str | None, token: str | None) -> None:
     DeniedError
         The user may not run this command; that is put down as an event.
     """
-    permission = of_command(name)
-    actor = asyncio.run(_identified(name, permission, login, token))
+    actor, elsewhere = asyncio.run(_identified(name, login, token, options))
+    companies = reach(actor, of_command(name))
     whom.ACTOR.set(actor)
-    companies = reach(actor, permission)
     whom.COMPANIES.set("*" if companies == "*" else tuple(companies))
+    whom.HIDDEN.set(elsewhere)
 
 
-async def _identified(name: str, permission: str, login: str | None, token: str | None) -> Actor:
+def put_down_hidden(error: BaseException | None) -> None:
+    """Put down that a user named something that is hidden from them, unless the command did.
+
+    Parameters
+    ----------
+    error : BaseException or None
+        What the command ended with.
+    """
+    company_id, name = whom.HIDDEN.get(), click.get_current_context().command.name or ""
+    if company_id is not None and not was_recorded(error):
+        asyncio.run(_put_down(hidden(whom.ACTOR.get(), name, of_command(name), company_id)))
+
+
+async def _put_down(error: DeniedError) -> None:
+    actor = whom.ACTOR.get()
+    async with EventStore(load(), role="app", application="multiflexi-cli") as store:
+        await record_denial(store, actor, Meta(actor=str(actor), source="cli"), error)
+
+
+async def _identified(
+    name: str, login: str | None, token: str | None, options: Mapping[str, object]
+) -> tuple[Actor, int | None]:
+    """Return who acts, and the company of something that the command names and that is hidden from them."""
+    permission = of_command(name)
     async with EventStore(load(), role="app", application="multiflexi-cli") as store:
         facts = SqlFacts(store.pool, BlindIndex(store.keyring))
         actor = await _user(facts, login) if login else await _bearer(facts, token or "")
         async with recorded_denials(store, actor, Meta(actor=str(actor), source="cli")):
             if not (permission == ANYBODY or _somewhere(actor, permission)):
                 raise denied(actor, name, permission, None)
-        return actor
+        named = options_named(_named(name), options) if of_company(permission) else []
+        return actor, await hidden_from(facts, reach(actor, permission), named)
+
+
+def _named(name: str) -> dict[str, str]:
+    kind = OF_GROUP.get(name.partition(":")[0])
+    return OF_OPTION if kind is None else {**OF_OPTION, "id": kind, "number": kind}
 
 
 async def _user(facts: SqlFacts, login: str) -> Actor:

@@ -75,6 +75,10 @@ In the tables, `yes` means: in the whole installation (system roles), in that co
 means: about the user's own account; about that of another, whoever has `users.manage` may. `no` means: refused, which
 the audit trail shows as `AccessDenied`.
 
+Things of a company that a user does not see are not there for them: whoever names one by its id is answered the same
+whether there is one or not, and that they tried is an `AccessDenied` of that company. Of the refusals of a user, 1,000
+within an hour are put down, and 50 of what is hidden from them; the last one says that those which follow are left out.
+
 The owner of the machine, who runs `multiflexi-cli` without `--as` and without a token, needs no permission: they have
 the database. What is marked *owner* is for them alone.
 """

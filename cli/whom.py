@@ -11,5 +11,8 @@ TOKEN_VARIABLE = "MULTIFLEXI_TOKEN"  # noqa: S105 (the name of a variable)
 ACTOR: ContextVar[Any] = ContextVar("actor", default=None)
 """The user who was asked for, a :class:`commands.actor.Actor`; None: the owner of this machine."""
 
+HIDDEN: ContextVar[int | None] = ContextVar("hidden", default=None)
+"""The company of something that the command names and that is hidden from whom it acts for."""
+
 COMPANIES: ContextVar[Literal["*"] | tuple[int, ...]] = ContextVar("companies", default="*")
 """Companies that row-level security lets through for the command."""

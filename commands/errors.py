@@ -34,6 +34,10 @@ class DeniedError(ForbiddenError):
         Company that it concerns.
     recorded : bool
         Whether it was put down as an event.
+    hidden : bool
+        Whether what is wished is of a company that the actor does not see.
+    instead : DomainError or None
+        What the actor is told in its place: that there is no such thing, as they are told where there is none.
     """
 
     def __init__(
@@ -44,6 +48,8 @@ class DeniedError(ForbiddenError):
         self.permission = permission
         self.company_id = company_id
         self.recorded = False
+        self.hidden = False
+        self.instead: DomainError | None = None
 
 
 class BusyError(DomainError):

@@ -434,3 +434,50 @@ SELECT a.id, a.name, a.enabled, a.document->'definition' AS definition, count(*)
 SELECT p.id, p.name, p.code, p.document->'definition' AS definition
   FROM credential_prototype p
  WHERE p.removed_at IS NULL AND (p.id::text = $1::text OR lower(p.code) = lower($1)) ORDER BY p.id LIMIT 1
+
+-- name: count_refusal
+-- Counts a refusal of a user, for an hour from the first on. $1: user, $2: kinds that it is counted as.
+INSERT INTO refusal_count AS r (user_id, what, since, refusals)
+SELECT $1::integer, k.what, clock_timestamp(), 1 FROM unnest($2::text[]) AS k (what) ORDER BY k.what
+ON CONFLICT (user_id, what) DO UPDATE
+   SET refusals = CASE WHEN r.since <= clock_timestamp() - interval '1 hour' THEN 1 ELSE r.refusals + 1 END,
+       since = CASE WHEN r.since <= clock_timestamp() - interval '1 hour' THEN clock_timestamp() ELSE r.since END
+RETURNING r.what, r.refusals
+
+-- name: whose_access_request
+-- The company of a request for access. $1: id.
+SELECT t.company_id FROM access_request t WHERE t.id = $1::integer
+
+-- name: whose_artifact
+-- The company of a file that a job left. $1: id.
+SELECT t.company_id FROM artifact t WHERE t.id = $1::integer
+
+-- name: whose_company
+-- A company. $1: id.
+SELECT t.id AS company_id FROM company t WHERE t.id = $1::integer
+
+-- name: whose_code
+-- A company. $1: its code.
+SELECT t.id AS company_id FROM company t WHERE lower(t.slug) = lower($1::text) AND t.removed_at IS NULL
+
+-- name: whose_credential
+-- The company of a credential. $1: id.
+SELECT t.company_id FROM credential t WHERE t.id = $1::integer
+
+-- name: whose_credential_type
+-- The company of a credential type. $1: id.
+SELECT t.company_id FROM credential_type t WHERE t.id = $1::integer
+
+-- name: whose_job
+-- The company of a job, from the queue or from the history. $1: id.
+SELECT q.company_id FROM job_queue q WHERE q.job_id = $1::integer
+UNION ALL SELECT t.company_id FROM job t WHERE t.id = $1::integer
+ LIMIT 1
+
+-- name: whose_run_template
+-- The company of a run template. $1: id.
+SELECT t.company_id FROM run_template t WHERE t.id = $1::integer
+
+-- name: whose_task
+-- The company of a task. $1: id.
+SELECT t.company_id FROM task t WHERE t.id = $1::integer

@@ -20,7 +20,7 @@ import msgspec
 
 from commands.actor import Actor, authorise, wanted_by
 from commands.denials import recorded_denials
-from commands.errors import BusyError, KeyReusedError, taken
+from commands.errors import BusyError, DeniedError, KeyReusedError, taken
 from commands.facts import Answer, Facts, SqlFacts, available
 from commands.idempotency import checked_key, fingerprint, own_key, streams_of
 from commands.preparing import Desk, Outcome, Prepared
@@ -28,7 +28,7 @@ from commands.registry import prepare_of
 from commands.wait import wait_for
 from domain.aggregates import USER, Aggregate, of_command
 from domain.command import Command
-from domain.errors import NotFoundError
+from domain.errors import DomainError, NotFoundError
 from domain.event import Event
 from domain.permissions import OF_COMPANY, OWN
 from eventstore.blind_index import BlindIndex
@@ -232,7 +232,13 @@ class Shell:
         company_id = _company_of(command, state)
         if state is not None or command.creates:
             founds = command.creates and command.category == "company"
-            authorise(desk.actor, command, None if founds else company_id, _owner_of(command, state))
+            try:
+                authorise(desk.actor, command, None if founds else company_id, _owner_of(command, state))
+            except DeniedError as error:
+                if not (founds or company_id is None or desk.actor.acts_for(company_id)):
+                    # That it is there is not told.
+                    error.hidden, error.instead = True, hidden or _missing(aggregate, command)
+                raise
         if hidden is not None:
             raise hidden
         events = tuple(aggregate.decide(state, command))
@@ -345,6 +351,17 @@ def _authorise_at_sight(actor: Actor, command: Command) -> None:
         authorise(actor, command, None)
     elif company_id := getattr(command, "company_id", 0):
         authorise(actor, command, company_id)
+
+
+def _missing(aggregate: Aggregate, command: Command) -> NotFoundError | None:
+    """Return what a command is answered where there is no such thing."""
+    try:
+        aggregate.decide(None, command)
+    except NotFoundError as error:
+        return error
+    except DomainError:
+        return None
+    return None
 
 
 def _owner_of(command: Command, state: object) -> int | None:

@@ -19,10 +19,11 @@ class AccessDenied(AccessEvent, frozen=True, kw_only=True):
     """A user was refused what they wished.
 
     ``wish`` is the name of a command or of what was to be seen, ``permission`` what it needs, ``token_id`` the API
-    token that was used.
+    token that was used. After the ``last`` one, the user was refused so often that no more is put down for an hour.
     """
 
     wish: str
     permission: str
     company_id: int | None = None
     token_id: int | None = None
+    last: bool = False

@@ -16,7 +16,7 @@ from commands.errors import DeniedError
 from domain.errors import DomainError, ForbiddenError, NotFoundError, ValidationError
 from eventstore.errors import DatabaseUnavailableError
 from eventstore.log import Meta
-from web import i18n, refusals
+from web import hidden, i18n, refusals
 from web.access import AnyRequest
 from web.auth.middleware import SignInNeededError, needed, sign_in_address
 from web.database import unavailable
@@ -47,7 +47,8 @@ log = structlog.get_logger(__name__)
 
 def web_error(request: AnyRequest, error: WebError) -> Response[object]:
     """Answer an error of ours."""
-    return _answer(request, error.status, error.told(i18n.translations(language_of(request)).gettext))
+    answer = _answer(request, error.status, error.told(i18n.translations(language_of(request)).gettext))
+    return _watched(request, error, answer)
 
 
 def database_away(request: AnyRequest, error: Exception) -> Response[object]:
@@ -105,6 +106,12 @@ def refused(request: AnyRequest, error: DomainError) -> Response[object]:
     answer = _answer(request, status, refusals.told(error, i18n.translations(language_of(request)).gettext))
     if isinstance(error, DeniedError):
         answer.background = BackgroundTask(_put_down, request, error)
+    return _watched(request, error, answer)
+
+
+def _watched(request: AnyRequest, error: Exception, answer: Response[object]) -> Response[object]:
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        answer.background = hidden.task_of(request, error)
     return answer
 
 

@@ -4,12 +4,13 @@ CREATE OR REPLACE FUNCTION set_sign_in_policies() RETURNS void LANGUAGE plpgsql 
 DECLARE
     target text;
 BEGIN
-    FOREACH target IN ARRAY ARRAY['user_session', 'sign_in_attempt', 'one_time_secret', 'totp_use', 'passkey_use', 'api_token_use'] LOOP
+    FOREACH target IN ARRAY ARRAY['user_session', 'sign_in_attempt', 'one_time_secret', 'totp_use', 'passkey_use', 'api_token_use',
+                                 'refusal_count'] LOOP
         PERFORM isolate(target::regclass);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO multiflexi_app', target);
         EXECUTE format('REVOKE ALL ON %I FROM multiflexi_daemon', target);
     END LOOP;
-    GRANT SELECT, DELETE ON user_session, sign_in_attempt, one_time_secret TO multiflexi_daemon;
+    GRANT SELECT, DELETE ON user_session, sign_in_attempt, one_time_secret, refusal_count TO multiflexi_daemon;
     REVOKE ALL ON user_session, sign_in_attempt, one_time_secret, totp_use FROM multiflexi_auditor;
 END
 $$;

@@ -35,11 +35,19 @@ class FakeKeyring:
         return True
 
 
+class FakePool:
+    """Counts nothing."""
+
+    async def fetch(self, _statement: str, *_arguments: object) -> list[Any]:
+        return []
+
+
 class FakeStore:
     """Holds streams in a dictionary. ``before_append`` is called before each append, to let others be faster."""
 
     def __init__(self) -> None:
         self.keyring: Any = FakeKeyring()
+        self.pool: Any = FakePool()
         self.log: list[Recorded] = []
         self.keys: dict[str, Answer] = {}
         self.appends: list[list[Append]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -15,6 +16,7 @@ from commands.tokens import bearer, digest_of, new_token
 from domain.access_events import AccessDenied
 from domain.api_token import CreateToken, RevokeToken
 from eventstore.blind_index import BlindIndex
+from tests.testbed.stores import wait_until
 from tests.web.conftest import Served
 from tests.web.seeding import Installation
 from tests.web.test_web_users import token
@@ -130,3 +132,50 @@ async def test_a_revoked_token_is_refused_in_the_very_second_and_by_clocks_that_
     await shell.execute(RevokeToken(api_token_id=made.id), SYSTEM)
     for seconds in (0, 0.999, -60):
         assert await bearer(facts, value, now + timedelta(seconds=seconds)) is None
+
+
+async def test_what_is_of_another_company_is_not_there_and_that_somebody_tried_is_put_down(
+    installation: Installation, served: Served
+) -> None:
+    application, own = await installation.application(), await installation.company()
+    other = await installation.company("Other")
+    template = await installation.template(other, application)
+    job = await installation.job(other, application, template)
+    await installation.project()
+    jane = await installation.user("jane")
+    await installation.member(jane, own, "admin")
+    tried = [
+        f"/job/{job}",
+        f"/job/{job}.json",
+        f"/run-template/{template}",
+        f"/company/{other}",
+        f"/jobs?company={other}",
+    ]
+    async with served.client(await installation.session(jane)) as client:
+        for path in tried:
+            missing = await client.get(re.sub(r"\d+", "987", path))
+            hidden = await client.get(path)
+            assert (hidden.status_code, missing.status_code) == (404, 404), path
+            texts = [re.sub(r"\d+|nonce-\S+", "N", answer.text) for answer in (hidden, missing)]
+            assert texts[0] == texts[1], path
+        form = {"_csrf_token": await token(client, "/account")}
+        assert (await client.post(f"/run-template/{template}/run", data=form)).status_code == 404
+        refused = await left(installation, jane, other, 6)
+        assert {each.company_id for each in refused} == {other}
+        assert sorted(each.wish for each in refused) == sorted(
+            [f"see job {job}"] * 2 + [f"see company {other}"] * 2
+            + [f"see run template {template}", f"change run template {template}"]
+        )  # fmt: skip
+
+
+async def left(installation: Installation, user_id: int, company_id: int, count: int) -> list[AccessDenied]:
+    """Return the refusals of a user in a company once so many are there."""
+    found: list[AccessDenied] = []
+
+    async def there() -> bool:
+        stream = installation.store.read_stream(f"access-{user_id}-{company_id}")
+        found[:] = [each.event async for each in stream if isinstance(each.event, AccessDenied)]
+        return len(found) >= count
+
+    await wait_until(there, f"{count} refusals put down")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC
+from importlib import import_module
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from cli.output import Output
 from cli.values import ID, MOMENT
 from commands import passwords
 from commands.administrator import ensure_administrator
+from domain.event import Event
 from domain.membership import GrantMembership, RevokeMembership
 from domain.permissions import COMPANY_ROLES, DEFAULT_ROLE, SYSTEM_ROLES
 from domain.user_commands import ChangeUser, CreateUser, GrantRole, RemoveUser, RevokeRole, SetPassword
@@ -91,6 +93,8 @@ async def update_user(output: Output, options: Options) -> None:
         raise click.UsageError("What is to change? Give at least one field, e.g. --email.")
     async with acting() as act:
         number = await user_id(act, chosen_id(options), options.login, None)
+        mails = import_module("cli.notices")
+        before, happened = await mails.user_before(act, number), list[Event]()
         wishes: list[Any] = [ChangeUser(user_id=number, **fields)] if fields else []
         if password is not None or options.no_password:
             wishes.append(SetPassword(user_id=number, password=password))
@@ -99,6 +103,8 @@ async def update_user(output: Output, options: Options) -> None:
             key = options.idempotency_key and f"{options.idempotency_key}{part or ''}"
             outcome = await act.execute(wish, key)
             events += len(outcome.events) + outcome.replayed
+            happened += [] if outcome.replayed else outcome.events
+        await mails.announce(before, happened)
     if events:
         output.answer({"updated": True, "user_id": number}, f"User {number} was changed.")
     else:

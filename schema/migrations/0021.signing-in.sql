@@ -4,6 +4,7 @@
 
 -- Sessions of the web. The cookie holds a random id, of which only the digest is here; address and browser are ciphertext.
 -- previous: the digest before the id was last changed, still good for requests that were under way then.
+-- proved_at: when the user last proved here who they are, NULL: a provider did so, nobody knows how long ago.
 -- password_at: when the password was set that it was opened under. With another one it is void, whatever any clock says.
 CREATE TABLE user_session (
     id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -16,7 +17,7 @@ CREATE TABLE user_session (
     seen_at     timestamptz NOT NULL,
     rotated_at  timestamptz NOT NULL,
     expires_at  timestamptz NOT NULL,
-    proved_at   timestamptz NOT NULL,
+    proved_at   timestamptz,
     password_at timestamptz,
     address     jsonb,
     agent       jsonb

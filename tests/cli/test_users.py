@@ -13,6 +13,8 @@ from cli.catalogue import COMMANDS
 from cli.permissions import OF_COMMAND
 from domain.permissions import ENGINE, EVERYTHING
 from tests.cli.conftest import Cli
+from web.auth import notices
+from web.mail import MailSettings
 
 PASSWORD = "correct horse battery staple"
 
@@ -134,6 +136,26 @@ def test_a_token_acts_for_its_user_within_its_scope_until_it_is_revoked(
     }
     monkeypatch.setenv("MULTIFLEXI_TOKEN", whole["token"])
     assert "not good" in users("company:list").err
+
+
+def test_a_user_is_told_by_mail_what_the_command_line_changed_of_how_they_sign_in(
+    users: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, str]] = []
+
+    async def send(_settings: MailSettings, to: str, _subject: str, text: str) -> None:
+        sent.append((to, text))
+
+    monkeypatch.setattr(notices, "send", send)
+    users("user:update", "--login", "jane", "--language", "cs", "--firstname", "Jane")
+    monkeypatch.setenv("MULTIFLEXI_SMTP_URL", "smtp://127.0.0.1:25")
+    monkeypatch.setenv("MULTIFLEXI_URL", "https://multiflexi.example.com")
+    users("user:update", "--login", "jane", "--firstname", "Jana")  # is no way to sign in
+    for _ in range(2):  # the second time, nothing changes but the password, which is hashed anew
+        users("user:update", "--login", "jane", "--email", "jane@example.com", "--plaintext", PASSWORD)
+    assert [to for to, _ in sent] == ["jane@example.org", "jane@example.com", "jane@example.com"]
+    assert "E-mailová adresa byla změněna." in sent[0][1] and "Heslo bylo změněno." in sent[0][1]
+    assert "E-mailová adresa" not in sent[2][1] and "https://multiflexi.example.com/multiflexi/account" in sent[2][1]
 
 
 def test_a_token_is_refused_in_the_very_second_in_which_it_is_revoked_and_by_clocks_that_are_behind(

@@ -79,7 +79,7 @@ OF_THE_INSTALLATION = {
 LISTED = ("job.view", "template.view", "company.view", "credential.view")
 """Permissions in a company whose lists are there for everybody, with nothing in them for most."""
 
-FURTHER_STEPS = ("account/openid", "account/openid/link")
+FURTHER_STEPS = ("account/openid", "account/openid/link", "account/prove")
 """Addresses to which another one leads; on their own they say so."""
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32

@@ -24,6 +24,10 @@ class LockedError(WebError):
         self.seconds = seconds
 
 
+MOST_BEGUN = 6
+"""Times the most failures: so often may signing in be begun from an address that a provider or a device finishes."""
+
+
 class Attempts:
     """Counts attempts in the database, for all processes together."""
 
@@ -58,6 +62,30 @@ class Attempts:
         if locked:
             raise LockedError(max(1, int((max(locked) - now).total_seconds())))
         return keys[0], keys[1] if len(keys) > 1 else None
+
+    async def step(self, address: str | None, now: datetime) -> None:
+        """Count that signing in was begun from an address, by passkey or at a provider.
+
+        Raises
+        ------
+        LockedError
+            It was begun too often and not finished.
+        """
+        if not address or not self._settings.by_address:
+            return
+        limits, keys = self._settings, [await self._index.of("begun by address", address)]
+        most = limits.most_failures * MOST_BEGUN
+        [row] = await self._store.pool.fetch(
+            query("sign_in.try"), keys, now, most, float(limits.window), float(limits.lockout)
+        )
+        if not row["allowed"]:
+            raise LockedError(max(1, int((row["locked_until"] - now).total_seconds())))
+
+    async def finished(self, address: str | None) -> None:
+        """Take back that signing in was begun from an address: it was finished."""
+        if address and self._settings.by_address:
+            key = await self._index.of("begun by address", address)
+            await self._store.pool.execute(query("sign_in.forget"), None, key)
 
     async def succeeded(self, keys: tuple[str, str | None]) -> None:
         """Take an attempt back that succeeded."""

@@ -95,13 +95,17 @@ class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """A sign-in under way, kept where only the browser that began it can bring it back."""
+    """A sign-in under way, kept where only the browser that began it can bring it back.
+
+    ``again``: the user must prove anew at the provider who they are, whether they are signed in there or not.
+    """
 
     state: str
     nonce: str
     verifier: str
     redirect_uri: str
     begun: float
+    again: bool = False
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,13 +191,15 @@ class OpenIdProvider:
         self._keys: KeySet | None = None
         self._fetched = 0.0
 
-    async def begin(self, redirect_uri: str) -> tuple[str, Attempt]:
+    async def begin(self, redirect_uri: str, *, again: bool = False) -> tuple[str, Attempt]:
         """Return the address to send the user to, and what must be kept until they come back.
 
         Parameters
         ----------
         redirect_uri : str
             Where the provider sends them back to; it must be known there.
+        again : bool
+            Whether the user must prove anew who they are, though the provider may know them yet.
 
         Raises
         ------
@@ -207,13 +213,16 @@ class OpenIdProvider:
             verifier=secrets.token_urlsafe(48),
             redirect_uri=redirect_uri,
             begun=self._clock(),
+            again=again,
         )
+        anew = {"prompt": "login", "max_age": "0"} if again else {}
         async with self._client(redirect_uri) as client:
             address, _ = client.create_authorization_url(
                 about["authorization_endpoint"],
                 state=attempt.state,
                 nonce=attempt.nonce,
                 code_verifier=attempt.verifier,
+                **anew,
             )
         return address, attempt
 
@@ -280,6 +289,8 @@ class OpenIdProvider:
             "its nonce": hmac.compare_digest(str(claims.get("nonce", "")).encode(), attempt.nonce.encode()),
             "its end": _number(claims.get("exp")) > now - LEEWAY,
             "its beginning": now - LASTS - LEEWAY < _number(claims.get("iat")) < now + LEEWAY,
+            # A provider that was asked for a fresh proof says when it was given (OpenID Connect Core, 3.1.2.1).
+            "the moment of the proof": not attempt.again or _number(claims.get("auth_time")) >= attempt.begun - LEEWAY,
             "its subject": isinstance(claims.get("sub"), str) and 0 < len(claims["sub"]) <= 255,
         }
         if wrong := [what for what, fine in checks.items() if not fine]:

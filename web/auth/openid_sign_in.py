@@ -26,6 +26,7 @@ TOLD = {
     "untrusted": N_("The answer of {name} cannot be trusted. The log of the web interface has the details."),
 }
 UNKNOWN = N_("No user is linked to this account. Sign in by password, and link it on your page.")
+SOMEBODY_ELSE = N_("This account signs somebody else in. Sign in again.")
 NOT_MADE = N_("A user could not be made for your account at {name}. Ask your administrator to make one.")
 
 log = structlog.get_logger(__name__)
@@ -38,15 +39,26 @@ class OpenIdFailedError(WebError):
 
 
 class Back(msgspec.Struct, frozen=True):
-    """Who came back from the provider: to the page that was asked for, or to link the account to a user."""
+    """Who came back from the provider: to the page that was asked for, or to link the account to a user.
+
+    ``again``: to prove once more that they are the user who is signed in.
+    """
 
     identity: Identity
     wanted: str
     user_id: int | None
+    again: bool = False
 
 
 async def begin(
-    sign_in: SignIn, provider: OpenIdProvider, redirect_uri: str, wanted: str, user_id: int | None = None
+    sign_in: SignIn,
+    provider: OpenIdProvider,
+    redirect_uri: str,
+    visitor: Visitor,
+    *,
+    wanted: str = "",
+    user_id: int | None = None,
+    again: bool = False,
 ) -> tuple[str, str]:
     """Return the address to send the user to, and the token by which the sign-in is found when they come back.
 
@@ -58,14 +70,19 @@ async def begin(
         The page that was asked for.
     user_id : int or None
         The user to whom the account is to be linked; None: they sign in by it.
+    again : bool
+        Whether the user is signed in already, and is to prove who they are once more.
 
     Raises
     ------
+    LockedError
+        It was begun too often from there.
     OpenIdFailedError
         The provider cannot be asked.
     """
     try:
-        address, attempt = await provider.begin(redirect_uri)
+        await sign_in.attempts.step(visitor.address, sign_in.clock())
+        address, attempt = await provider.begin(redirect_uri, again=again)
     except OpenIdError as error:
         raise _failed(provider, error) from None
     data = {"attempt": msgspec.to_builtins(attempt), "wanted": wanted}
@@ -88,7 +105,7 @@ async def came_back(sign_in: SignIn, provider: OpenIdProvider, token: str, answe
         identity = await provider.finish(attempt, answer)
     except OpenIdError as error:
         raise _failed(provider, error) from None
-    return Back(identity, kept.data["wanted"], kept.user_id)
+    return Back(identity, kept.data["wanted"], kept.user_id, again=attempt.again)
 
 
 async def finish(sign_in: SignIn, provider: OpenIdProvider, identity: Identity, visitor: Visitor) -> SignedInBy:
@@ -101,11 +118,37 @@ async def finish(sign_in: SignIn, provider: OpenIdProvider, identity: Identity, 
     """
     key = await identity_key(sign_in.facts, identity.issuer, identity.subject)
     row = await sign_in.facts.row("user_of_identity", key)
+    keys = await sign_in.begin(f"openid {key}", 0 if row is None else row["id"], visitor)
     user_id: int = await _made(sign_in, provider, identity, key) if row is None else row["id"]
     user = await sign_in.user(user_id)
     if user is None or not user.enabled:
         raise WrongError(UNKNOWN)
+    await sign_in.attempts.succeeded(keys)
+    await sign_in.attempts.finished(visitor.address)
     return await sign_in.open(user.user_id, "openid", visitor)
+
+
+async def prove(sign_in: SignIn, came: Back, cookie: str, visitor: Visitor) -> None:
+    """Note that the user of a session has proved once more who they are, by an account that is linked to theirs.
+
+    Parameters
+    ----------
+    cookie : str
+        Id of the session, which must be of the user who was sent to the provider.
+
+    Raises
+    ------
+    OpenIdFailedError
+        It is somebody else.
+    """
+    session = await sign_in.sessions.find(cookie) if cookie else None
+    key = await identity_key(sign_in.facts, came.identity.issuer, came.identity.subject)
+    row = await sign_in.facts.row("user_of_identity", key)
+    if session is None or session.user_id != came.user_id or row is None or row["id"] != session.user_id:
+        await sign_in.failed(0 if session is None else session.user_id, "openid", visitor)
+        raise OpenIdFailedError(SOMEBODY_ELSE)
+    await sign_in.attempts.finished(visitor.address)
+    await sign_in.sessions.prove(session)
 
 
 async def _made(sign_in: SignIn, provider: OpenIdProvider, identity: Identity, key: str) -> int:

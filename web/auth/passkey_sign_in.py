@@ -18,8 +18,15 @@ UNKNOWN = N_("This passkey does not sign anybody in. Sign in by password.")
 TOO_OLD = N_("Too much time has passed. Sign in again.")
 
 
-async def begin(sign_in: SignIn, site: Site) -> tuple[dict[str, Any], str]:
-    """Return the options for the browser, and the token by which the challenge is found again."""
+async def begin(sign_in: SignIn, site: Site, visitor: Visitor) -> tuple[dict[str, Any], str]:
+    """Return the options for the browser, and the token by which the challenge is found again.
+
+    Raises
+    ------
+    LockedError
+        It was begun too often from there.
+    """
+    await sign_in.attempts.step(visitor.address, sign_in.clock())
     asked = passkeys.ask_to_sign_in(site)
     return asked.options, await sign_in.secrets.keep(PASSKEY, None, LASTS, challenge=asked.challenge)
 
@@ -73,4 +80,5 @@ async def finish(sign_in: SignIn, site: Site, token: str, answer: dict[str, Any]
         await sign_in.failed(user.user_id, "passkey", visitor)
         raise WrongError(UNKNOWN)
     await sign_in.attempts.succeeded(keys)
+    await sign_in.attempts.finished(visitor.address)
     return await sign_in.open(user.user_id, "passkey", visitor)

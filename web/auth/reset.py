@@ -16,6 +16,7 @@ from commands import passwords
 from commands.actor import SYSTEM
 from domain import checks
 from domain.errors import ValidationError
+from domain.event import Event
 from domain.user import User
 from domain.user_commands import SetPassword
 from eventstore.errors import EventStoreError
@@ -124,8 +125,10 @@ async def user_of(sign_in: SignIn, token: str) -> User:
     return user
 
 
-async def finish(sign_in: SignIn, token: str, password: str) -> None:
+async def finish(sign_in: SignIn, token: str, password: str) -> list[Event]:
     """Give the user of a link another password; all their sessions end, and what was locked is open again.
+
+    Returns what happened to the user.
 
     Raises
     ------
@@ -140,6 +143,7 @@ async def finish(sign_in: SignIn, token: str, password: str) -> None:
     if await sign_in.secrets.take(RESET, token) is None:
         raise WrongError(VOID)
     wish = SetPassword(user_id=user.user_id, password=encoded, cause="reset")
-    await sign_in.shell.execute(wish, SYSTEM, source="web")
+    outcome = await sign_in.shell.execute(wish, SYSTEM, source="web")
     await sign_in.sessions.close(user.user_id, cause="password")
     await sign_in.attempts.forgive(f"login {user.login}")
+    return list(outcome.events)

@@ -26,6 +26,12 @@ Clock = Callable[[], datetime]
 
 LONGEST_AGENT = 300
 
+OPENID = "openid"
+"""Method of signing in by an account at a provider."""
+
+PROOF_LASTS = 600.0
+"""Seconds for which the proof of a user without a password is good."""
+
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A session that is good.
@@ -40,8 +46,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         Language of the user, where they chose one.
     method : str
         How they signed in.
-    proved_at : datetime
-        When they last proved who they are.
+    proved_at : datetime or None
+        When they last proved here who they are; None: a provider told, which may have known them from before.
     rotated_at : datetime
         When its id was last changed.
     current : bool
@@ -53,7 +59,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     login: str
     language: str | None
     method: str
-    proved_at: datetime
+    proved_at: datetime | None
     rotated_at: datetime
     current: bool
 
@@ -99,7 +105,14 @@ class Sessions:
         token = secrets.token_urlsafe(32)
         pool = self._store.pool
         session_id: int = await pool.fetchval(
-            query("sign_in.open"), digest(token), user_id, method, self._clock(), self._settings.longest, password_at
+            query("sign_in.open"),
+            digest(token),
+            user_id,
+            method,
+            self._clock(),
+            self._settings.longest,
+            password_at,
+            method != OPENID,
         )
         owner = f"user:{user_id}"
         key = await self._store.keyring.ensure(owner)
@@ -142,6 +155,11 @@ class Sessions:
             query("sign_in.rotate"), session.id, digest(fresh), digest(token), self._clock()
         )
         return fresh if done is not None else None
+
+    def fresh(self, session: Session) -> bool:
+        """Tell whether the user of a session has proved of late who they are."""
+        proved_at = session.proved_at
+        return proved_at is not None and (self._clock() - proved_at).total_seconds() <= PROOF_LASTS
 
     async def prove(self, session: Session) -> None:
         """Note that the user has just proved who they are: the session outlives a change of their own password."""

@@ -25,16 +25,17 @@ from domain.user_commands import (
     MakeRecoveryCodes,
     RemovePasskey,
     SetPassword,
+    UserCommand,
 )
 from web import refusals
 from web.access import AnyRequest, acting_as, need
-from web.auth import one_time_codes, passkeys
+from web.auth import notices, one_time_codes, passkeys
 from web.auth.addresses import passkey_site
 from web.auth.passkeys import PasskeyError
 from web.auth.sessions import Session
 from web.data import access_shown, account
 from web.data.account import AccountShown
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_, BadRequestError, NotFoundError, WebError
 from web.pages.sign_in import visitor
 from web.pages.users import sent, shell_of
 from web.rendering import page, safe
@@ -43,6 +44,7 @@ from web.view import View
 
 TOTP, PASSKEY = "totp", "passkey"
 WRONG_PASSWORD = N_("This is not your password.")
+NOT_PROVED = N_("Prove once more that it is you, then change it.")
 WRONG_CODE = N_("This code is not right. Does the clock of the device go right?")
 TOO_OLD = N_("This took too long, or was begun elsewhere. Begin again.")
 DIFFERENT = N_("The two passwords are not the same.")
@@ -50,6 +52,12 @@ WORDS = (N_("very weak"), N_("weak"), N_("fair"), N_("good"), N_("strong"))
 """Strength of a password, from 0 to 4."""
 
 log = structlog.get_logger(__name__)
+
+
+class NotProvedError(WebError):
+    """The user has to prove once more who they are."""
+
+    status = 403
 
 
 class Strength(msgspec.Struct, frozen=True):
@@ -99,7 +107,7 @@ async def change_password(
     form, translate = await sent(request), site.renderer.translate(view)
     errors: dict[str, str] = {}
     if not await proved(request, site, state, form.get("current", "")):
-        errors["current"] = translate(WRONG_PASSWORD)
+        errors["current"] = translate(unproved(state))
     if form.get("password", "") != form.get("again", ""):
         errors["again"] = translate(DIFFERENT)
     about = [str(each) for each in (state.login, state.email, state.first_name, state.last_name) if each]
@@ -143,9 +151,8 @@ async def enable(request: AnyRequest, view: NamedDependency[View], site: NamedDe
         return page(render_second_factor(site, view, state, secret, translate(WRONG_CODE)), 422)
     codes = one_time_codes.new_recovery_codes()
     digests = tuple(one_time_codes.digest_of(code) for code in codes)
-    await shell_of(site).execute(
-        EnableTotp(user_id=state.user_id, totp_secret=secret, recovery=digests), actor, source="web"
-    )
+    wish = EnableTotp(user_id=state.user_id, totp_secret=secret, recovery=digests)
+    await notices.execute(site, shell_of(site), wish, actor, language=view.language)
     return page(site.renderer.render("recovery_codes.html", view, codes=codes))
 
 
@@ -159,11 +166,12 @@ async def change(
     if what not in ("no-second-factor", "recovery-codes", "remove-passkey"):
         raise NotFoundError(N_("There is nothing of that kind with the number {id}."), id=what[:40])
     if not await proved(request, site, state, form.get("current", "")):
-        return page(await render(request, site, view, state, errors={what: translate(WRONG_PASSWORD)}), 422)
+        return page(await render(request, site, view, state, errors={what: translate(unproved(state))}), 422)
     if what == "recovery-codes":
         codes = one_time_codes.new_recovery_codes()
         digests = tuple(one_time_codes.digest_of(code) for code in codes)
-        await shell_of(site).execute(MakeRecoveryCodes(user_id=state.user_id, recovery=digests), actor, source="web")
+        made = MakeRecoveryCodes(user_id=state.user_id, recovery=digests)
+        await notices.execute(site, shell_of(site), made, actor, language=view.language)
         return page(site.renderer.render("recovery_codes.html", view, codes=codes))
     if what == "no-second-factor":
         return await done(site, view, actor, DisableTotp(user_id=state.user_id), "factor")
@@ -175,6 +183,9 @@ async def change(
 async def begin_passkey(request: AnyRequest, site: NamedDependency[Site]) -> dict[str, Any]:
     """Begin to add a passkey: return the options for the browser, and what it sends back with its answer."""
     _, state = await own(request, site)
+    # A passkey would be a proof of its own: who has nothing else to prove who they are must not make one unproved.
+    if state.password is None and not await proved(request, site, state, ""):
+        raise NotProvedError(NOT_PROVED)
     name = " ".join(str(part) for part in (state.first_name, state.last_name) if part)
     asked = passkeys.ask_for_new(passkey_site(request), state.uuid, str(state.login), name, list(state.passkeys))
     return {"options": asked.options, "token": account.sealed(site.secret, PASSKEY, state.user_id, asked.challenge)}
@@ -202,7 +213,7 @@ async def finish_passkey(
         transports=tuple(made.transports),
         name=form.get("name", "").strip()[:80] or site.renderer.translate(view)(N_("Passkey")),
     )
-    await shell_of(site).execute(wish, actor, source="web")
+    await notices.execute(site, shell_of(site), wish, actor, language=view.language)
     return {"location": view.url("account", saved="passkey")}
 
 
@@ -222,19 +233,30 @@ async def own(request: AnyRequest, site: Site) -> tuple[Actor, User]:
 
 
 async def proved(request: AnyRequest, site: Site, state: User, password: str) -> bool:
-    """Tell whether somebody knows the password; who has none has nothing to prove.
+    """Tell whether somebody knows the password; who has none has proved otherwise, not long ago, who they are.
 
     Raises
     ------
     LockedError
         It was tried too often.
     """
-    return state.password is None or await site.sign_in.check_password(state.user_id, password, visitor(request))
+    if state.password is not None:
+        return await site.sign_in.check_password(state.user_id, password, visitor(request))
+    session: Session | None = request.auth
+    return session is not None and site.sign_in.sessions.fresh(session)
+
+
+def unproved(state: User) -> str:
+    """Return what to tell somebody who did not prove who they are."""
+    return NOT_PROVED if state.password is None else WRONG_PASSWORD
 
 
 async def done(site: Site, view: View, actor: Actor, wish: Command, what: str) -> Redirect:
     """Execute a command, and lead back to the account."""
-    await shell_of(site).execute(wish, actor, source="web")
+    if isinstance(wish, UserCommand):
+        await notices.execute(site, shell_of(site), wish, actor, language=view.language)
+    else:
+        await shell_of(site).execute(wish, actor, source="web")
     return Redirect(view.url("account", saved=what), status_code=303)
 
 
@@ -264,6 +286,7 @@ async def render(
         saved=view.parameters.get("saved"),
         shortest=passwords.shortest(),
         provider=None if site.openid is None else site.openid.settings.name,
+        to_prove=state.password is None and not await proved(request, site, state, ""),
         permissions=EVERYTHING,
         fresh_token=token,
     )

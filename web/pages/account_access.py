@@ -18,7 +18,7 @@ from web.auth.cookies import STEP, gone
 from web.auth.one_time import Kept
 from web.auth.openid_sign_in import LINK
 from web.errors import BadRequestError
-from web.pages.account import TOO_OLD, WRONG_PASSWORD, done, own, proved, render
+from web.pages.account import TOO_OLD, done, own, proved, render, unproved
 from web.pages.sign_in_elsewhere import provider_of, to_provider
 from web.pages.users import moment, sent, shell_of
 from web.rendering import page
@@ -72,6 +72,13 @@ async def revoke_token(request: AnyRequest, view: NamedDependency[View], site: N
     return await done(site, view, actor, RevokeToken(api_token_id=number), "token")
 
 
+@get("/account/prove")
+async def prove(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Redirect:
+    """Send the browser to the provider, where the user proves anew who they are."""
+    _, state = await own(request, site)
+    return await to_provider(request, site, view.url("account", saved="proved"), state.user_id, again=True)
+
+
 @get("/account/openid/link")
 async def begin_link(request: AnyRequest, site: NamedDependency[Site]) -> Redirect:
     """Send the browser to the provider, to come back with the account that is to be linked."""
@@ -95,8 +102,8 @@ async def link(
     actor, state = await own(request, site)
     kept = await _kept(request, site, state.user_id)
     if not await proved(request, site, state, (await sent(request)).get("current", "")):
-        translate = site.renderer.translate(view)
-        return page(_question(site, view, kept, True, translate(WRONG_PASSWORD)), 422)
+        told = site.renderer.translate(view)(unproved(state))
+        return page(_question(site, view, kept, state.password is not None, told), 422)
     await site.sign_in.secrets.take(LINK, request.cookies.get(STEP, ""))
     wish = LinkIdentity(user_id=state.user_id, issuer=kept.data["issuer"], subject=kept.data["subject"])
     try:
@@ -131,4 +138,4 @@ def _question(site: Site, view: View, kept: Kept, password: bool, error: str | N
     return site.renderer.render("link_identity.html", view, **context, has_password=password, error=error)
 
 
-HANDLERS = (end_session, make_token, revoke_token, begin_link, ask_to_link, link, unlink)
+HANDLERS = (end_session, make_token, revoke_token, prove, begin_link, ask_to_link, link, unlink)

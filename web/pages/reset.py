@@ -11,7 +11,7 @@ from commands import passwords
 from domain.errors import DomainError
 from web import refusals
 from web.access import AnyRequest
-from web.auth import reset
+from web.auth import notices, reset
 from web.auth.addresses import full
 from web.auth.sign_in import WrongError
 from web.errors import N_, NotFoundError, WebError
@@ -76,7 +76,8 @@ async def choose(request: AnyRequest, site: NamedDependency[Site]) -> Response[s
             errors["again"] = translate(DIFFERENT)
         else:
             try:
-                await reset.finish(site.sign_in, token, password)
+                events = await reset.finish(site.sign_in, token, password)
+                notices.announce(site, user, events, language=open_view(request).language)
             except DomainError as error:
                 errors["password"] = refusals.told(error, translate)
     except WrongError as error:

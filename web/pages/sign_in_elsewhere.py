@@ -12,7 +12,7 @@ from litestar.response import Redirect
 from web.access import AnyRequest
 from web.auth import openid_sign_in, passkey_sign_in
 from web.auth.addresses import full, passkey_site
-from web.auth.cookies import STEP, gone, page_asked_for, session_cookie, step_cookie
+from web.auth.cookies import SESSION, STEP, gone, page_asked_for, session_cookie, step_cookie
 from web.auth.openid import OpenIdProvider
 from web.auth.openid_sign_in import LINK
 from web.errors import N_, BadRequestError, NotFoundError, WebError
@@ -30,7 +30,7 @@ NO_PROVIDER = N_("No provider is set up by which one could sign in.")
 @post("/sign-in/passkey/begin", status_code=200)
 async def begin_passkey(request: AnyRequest, site: NamedDependency[Site]) -> Response[dict[str, Any]]:
     """Begin to sign in by a passkey: return the options for the browser."""
-    options, token = await passkey_sign_in.begin(site.sign_in, passkey_site(request))
+    options, token = await passkey_sign_in.begin(site.sign_in, passkey_site(request), visitor(request))
     answer = Response(options)
     answer.set_cookie(step_cookie(request, token, int(passkey_sign_in.LASTS)))
     return answer
@@ -70,6 +70,9 @@ async def back(request: AnyRequest, site: NamedDependency[Site]) -> Response[str
     token = request.cookies.get(STEP, "")
     try:
         came = await openid_sign_in.came_back(site.sign_in, provider, token, dict(request.query_params))
+        if came.again:
+            await openid_sign_in.prove(site.sign_in, came, request.cookies.get(SESSION, ""), visitor(request))
+            return proven(request, came.wanted)
         if came.user_id is None:
             done = await openid_sign_in.finish(site.sign_in, provider, came.identity, visitor(request))
             return signed_in(request, done, came.wanted)
@@ -83,8 +86,19 @@ async def back(request: AnyRequest, site: NamedDependency[Site]) -> Response[str
     return answer
 
 
-async def to_provider(request: AnyRequest, site: Site, wanted: str, user_id: int | None = None) -> Redirect:
-    """Return the answer that sends a browser to the provider, to sign in or to link the account to a user.
+def proven(request: AnyRequest, wanted: str) -> Redirect:
+    """Return the answer that leads a user back who has proved once more who they are."""
+    answer = Redirect(wanted, status_code=303)
+    answer.set_cookie(gone(request, STEP))
+    return answer
+
+
+async def to_provider(
+    request: AnyRequest, site: Site, wanted: str, user_id: int | None = None, *, again: bool = False
+) -> Redirect:
+    """Return the answer that sends a browser to the provider.
+
+    They sign in there, link the account to a user, or prove ``again`` that they are that user.
 
     Raises
     ------
@@ -93,7 +107,10 @@ async def to_provider(request: AnyRequest, site: Site, wanted: str, user_id: int
     OpenIdFailedError
         It cannot be asked.
     """
-    address, token = await openid_sign_in.begin(site.sign_in, provider_of(site), full(request, BACK), wanted, user_id)
+    provider, back_to = provider_of(site), full(request, BACK)
+    address, token = await openid_sign_in.begin(
+        site.sign_in, provider, back_to, visitor(request), wanted=wanted, user_id=user_id, again=again
+    )
     answer = Redirect(address, status_code=303)
     answer.set_cookie(step_cookie(request, token, openid_sign_in.LASTS))
     return answer

@@ -20,10 +20,11 @@ from domain.command import Command
 from domain.errors import DomainError, ForbiddenError, ValidationError
 from domain.membership import GrantMembership, RevokeMembership
 from domain.permissions import COMPANY_ROLES, DEFAULT_ROLE, SYSTEM_ROLES
-from domain.user_commands import ChangeUser, CreateUser, GrantRole, RevokeRole, SetPassword
+from domain.user_commands import ChangeUser, CreateUser, GrantRole, RevokeRole, SetPassword, UserCommand
 from eventstore.blind_index import BlindIndex
 from web import i18n, refusals
 from web.access import AnyRequest, acting_as, need
+from web.auth import notices
 from web.data import users
 from web.data.template_form import NO_MOMENT
 from web.data.users import UserList, UserShown
@@ -106,7 +107,10 @@ async def change(
             wish: Command = SetPassword(user_id=user_id, password=await passwords.hashed(password), cause="reset")
         else:
             wish = wish_of(user_id, what, form, view)
-        await shell_of(site).execute(wish, actor, source="web")
+        if isinstance(wish, UserCommand):
+            await notices.execute(site, shell_of(site), wish, actor, language=view.language)
+        else:
+            await shell_of(site).execute(wish, actor, source="web")
     except ForbiddenError:
         raise
     except DomainError as error:

@@ -26,9 +26,9 @@ UPDATE sign_in_attempt a SET failures = greatest(a.failures - 1, 0), locked_unti
 
 -- name: open
 -- Opens a session. $1: digest, $2: user, $3: method, $4: moment, $5: seconds that it lasts at most, $6: when the password was
--- set by which it is opened, NULL: by none.
+-- set by which it is opened, NULL: by none, $7: whether the user has proved just now who they are.
 INSERT INTO user_session (digest, user_id, method, created_at, seen_at, rotated_at, expires_at, proved_at, password_at)
-VALUES ($1::bytea, $2::integer, $3::text, $4::timestamptz, $4, $4, $4 + make_interval(secs => $5::float), $4,
+VALUES ($1::bytea, $2::integer, $3::text, $4::timestamptz, $4, $4, $4 + make_interval(secs => $5::float), CASE WHEN $7::boolean THEN $4 END,
         coalesce($6::timestamptz, (SELECT (u.document->>'password_set_at')::timestamptz FROM user_account u WHERE u.id = $2)))
 RETURNING id
 

@@ -31,6 +31,7 @@ from tests.cli.life import Life
 from tests.permissions.command_lines import ANSWERED_OTHERWISE, LINES, LISTS, NEED_ALSO, Scene
 from tests.permissions.document import allowed, needed
 from tests.permissions.office import FIRST, MARKS, SECOND, Office, Person, everybody
+from tests.testbed.open_stores import stores_stay_open
 from tests.testbed.postgres import Database, Server
 from tests.testbed.stores import MASTER_KEY, open_store
 
@@ -118,10 +119,11 @@ def test_commands_are_let_through_and_refused_as_the_document_says(
 ) -> None:
     person = next(one for one in stage.office.people if one.login == login)
     wrong: list[str] = []
-    for name in sorted(COMMANDS):
-        both = person.company == FIRST and of_command(name) in OF_COMPANY
-        for company in (FIRST, SECOND) if both else (FIRST,):
-            wrong += judged(stage, person, name, company, capfdbinary)
+    with stores_stay_open(stage.runner):
+        for name in sorted(COMMANDS):
+            both = person.company == FIRST and of_command(name) in OF_COMPANY
+            for company in (FIRST, SECOND) if both else (FIRST,):
+                wrong += judged(stage, person, name, company, capfdbinary)
     assert not wrong, "\n".join(wrong)
 
 

@@ -80,7 +80,7 @@ async def judged(office: Office, person: Person, wish: Command, may: bool, compa
     name = type(wish).__name__
     told = f"{name} of {person} in {company or 'the installation'}"
     actor = await office.actor(person.user_id)
-    before = await office.shell.store.pool.fetchval("SELECT count(*) FROM events")
+    before = await office.shell.store.pool.fetchval("SELECT max(position) FROM events")
     try:
         await office.shell.execute(wish, actor)
         refused = False
@@ -92,7 +92,7 @@ async def judged(office: Office, person: Person, wish: Command, may: bool, compa
         return []
     events = await office.shell.store.pool.fetch(
         "SELECT type, data->>'wish' AS wish, data->>'permission' AS permission, (data->>'user_id')::integer AS user_id "
-        "FROM events ORDER BY position OFFSET $1",
+        "FROM events WHERE position > $1 ORDER BY position",
         before,
     )
     expected = [("AccessDenied", name, needed(TABLE, name), person.user_id)]

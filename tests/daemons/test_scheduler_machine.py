@@ -98,6 +98,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @initialize(beginning=st.sampled_from(BEGINNINGS))
     def a_company_with_templates(self, beginning: datetime) -> None:
         self.beginning = self.now = beginning
+        self.pool: Any = self.stores[0].pool
         self.shell = Shell(self.stores[0], clock=lambda: self.now)
         number = next(NUMBERS)
         self.company = self.do(CreateCompany(name=f"Company {number}", code=f"c{number}", time_zone=ZONES[0]))
@@ -116,17 +117,11 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.templates[made.id].planned_anew(self.now)
         self.position = self.run(self.pool.fetchval("SELECT max(position) FROM events"))
 
-    @property
-    def pool(self) -> Any:
-        return self.stores[0].pool
-
     def do(self, command: Any) -> int:
         return cast("int", self.run(self.shell.execute(command, SYSTEM)).id)
 
     def chosen(self, place: int) -> tuple[int, Template]:
         return list(self.templates.items())[place % TEMPLATES]
-
-    # Time and users.
 
     @rule(seconds=st.sampled_from(STEPS))
     def time_passes(self, seconds: int) -> None:
@@ -401,4 +396,4 @@ def machine(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[
 
 @pytest.mark.slow
 def test_schedulers_do_what_their_model_does_wherever_they_die(machine: type[SchedulerMachine]) -> None:
-    run_state_machine_as_test(machine, settings=on_database(max_examples=40, stateful_step_count=30))
+    run_state_machine_as_test(machine, settings=on_database(max_examples=40, stateful_step_count=25))

@@ -10,9 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.cli.conftest import Cli
+from commands.reencryption import renew_keys
+from commands.shell import Shell
+from tests.cli.conftest import Cli, in_loop
 from tests.domain.reference import FOLDER, needs_reference
 from tests.testbed.credentials import BANK, prototype_text
+from tests.testbed.stores import open_store
 
 TOKEN = "tok-5c1f-hunter2"
 
@@ -295,7 +298,8 @@ def test_a_type_can_be_assigned_directly(cli: Cli, bank: int) -> None:
     assert again["credential_id"] == first["credential_id"]
 
 
-def test_keys_are_replaced_and_all_values_encrypted_anew(cli: Cli, bank: int) -> None:
+def test_keys_are_replaced_and_all_values_encrypted_anew(cli: Cli, bank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commands.reencryption.CACHED_FOR", 0)
     before = cli.json("encryption:status")["data"]
     assert (before["master_key"], before["values"], before["values_under_older_keys"]) == ("configured", 2, 0)
     done = cli.json("encryption:init", "--force")
@@ -305,6 +309,41 @@ def test_keys_are_replaced_and_all_values_encrypted_anew(cli: Cli, bank: int) ->
     assert [(key["version"], key["is_active"]) for key in after["keys"]] == [(1, False), (2, True)]
     assert cli.json("credential:get", str(bank), "--reveal", "--yes")["values"]["BANK_TOKEN"] == TOKEN
     assert cli.json("credential:encrypt-existing", "--dry-run")["outdated"] == 0
+
+
+def test_an_older_key_is_destroyed_once_nothing_needs_it_and_not_before(
+    cli: Cli, bank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.reencryption.CACHED_FOR", 0)  # no other process has a key at hand
+
+    def keys() -> list[tuple[str, bool]]:
+        with psycopg.connect(cli.database.superuser_url) as connection:
+            # As if they had been replaced a while ago: whoever has one at hand may use it for a minute.
+            connection.execute("UPDATE multiflexi.data_keys SET retired_at = retired_at - interval '2 minutes'")
+            query = "SELECT owner, retired_at IS NULL FROM multiflexi.data_keys WHERE owner LIKE '%:1' ORDER BY id"
+            return [tuple(row) for row in connection.execute(query)]
+
+    def forget() -> int:
+        return cli.json("encryption:init", "--forget-old")["forgotten"]
+
+    def token() -> str:
+        return cli.json("credential:get", str(bank), "--reveal", "--yes")["values"]["BANK_TOKEN"]
+
+    async def replace() -> None:
+        async with open_store(cli.database, inline=True) as store:
+            await renew_keys(Shell(store), [1])
+
+    in_loop(replace())  # and nothing encrypted anew: as if it had been interrupted then
+    assert forget() == 0, "replaced just now"
+    assert keys().count(("credentials:1", False)) == 1
+    assert (forget(), token()) == (0, TOKEN), "values are still encrypted under it"
+    assert cli.json("credential:encrypt-existing")["reencrypted"] == 3
+    assert (forget(), token()) == (1, TOKEN)
+    assert ("credentials:1", False) not in keys()
+    assert cli.json("encryption:status")["data"]["values_without_key"] == 0
+    assert cli.json("encryption:init", "--force", "--forget-old")["forgotten"] == 0
+    assert (forget(), keys().count(("credentials:1", False)), token()) == (0, 1, TOKEN)
+    assert (forget(), forget(), token()) == (1, 0, TOKEN)
 
 
 def test_a_wrong_or_missing_master_key_is_told_and_nothing_is_overwritten(

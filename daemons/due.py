@@ -113,6 +113,13 @@ def ids_needed(found: Plan | None) -> tuple[int, int]:
     return (0, 0) if found is None else (len(found.runs), len(found.runs) + len(found.missed))
 
 
+def moved(found: Plan | None) -> tuple[datetime | None, datetime | None]:
+    """Return when a template is due next by its plan, and the last due time that a job is made for."""
+    if found is None:
+        return None, None
+    return found.next_due, found.runs[-1].due if found.runs else None
+
+
 def appends(
     template: DueTemplate, found: Plan | None, now: datetime, job_ids: Iterator[int], task_ids: Iterator[int]
 ) -> list[Append]:

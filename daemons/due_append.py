@@ -33,9 +33,9 @@ Outcome = Literal["scheduled", "changed", "known", "refused"]
 task before, ``refused`` by the database."""
 
 SCHEDULE = """
-    SELECT schedule_due($1, $2, $3, $4, $5, string_to_array($6, E'\\x1f'), $7, $8, $9, $10, $11,
-                        string_to_array($12, E'\\x1f'), string_to_array($13, E'\\x1f')::jsonb[],
-                        string_to_array($14, E'\\x1f')::jsonb[], $15)
+    SELECT schedule_due($1, $2, $3, $4, $5, $6, $7, string_to_array($8, E'\\x1f'), $9, $10, $11, $12, $13,
+                        string_to_array($14, E'\\x1f'), string_to_array($15, E'\\x1f')::jsonb[],
+                        string_to_array($16, E'\\x1f')::jsonb[], $17)
 """
 """Text comes as one string for each column, which the driver encodes faster; JSON escapes the character between."""
 
@@ -43,10 +43,12 @@ log = structlog.get_logger(__name__)
 
 
 class Wanted(NamedTuple):
-    """What follows from a due template."""
+    """What follows from a due template: what is appended, when it is due next, the last due time that has a job."""
 
     template: DueTemplate
     appends: Sequence[Append]
+    next_due: datetime | None
+    ran: datetime | None
 
 
 async def append_due(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
@@ -71,7 +73,7 @@ async def append_due(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcom
 
 
 async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
-    templates = [template for template, _ in wanted]
+    templates = [one.template for one in wanted]
     streams: list[str] = []
     of: list[int] = []
     rank: list[int] = []
@@ -81,8 +83,8 @@ async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
     types: list[str] = []
     data: list[str] = []
     versions: list[int] = []
-    for number, (_, appends) in enumerate(wanted, 1):
-        for append in appends:
+    for number, one in enumerate(wanted, 1):
+        for append in one.appends:
             for place, event in enumerate(append.events, 1):
                 of.append(number)
                 streams.append(append.stream)
@@ -100,6 +102,8 @@ async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
         [template.company_id for template in templates],
         [template.stream_version for template in templates],
         [template.next_due for template in templates],
+        [one.next_due for one in wanted],
+        [one.ran for one in wanted],
         of,
         SEPARATOR.join(streams),
         JOB,
@@ -122,4 +126,7 @@ def _meta(schema_version: int) -> str:
     return msgspec.json.encode(document).decode()
 
 
-_FOLDS: Mapping[str, Sequence[str]] = inline_folds()
+_FOLDS: Mapping[str, Sequence[str]] = {
+    kind: [fold for fold in folds if fold != "fold_run_template"] for kind, folds in inline_folds().items()
+}
+"""Of each type of event the folds; what they mean for the due index is done where a template is taken."""

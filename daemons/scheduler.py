@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 
-from daemons.due import DueTemplate, appends, due_template, ids_needed, planned, without
+from daemons.due import DueTemplate, appends, due_template, ids_needed, moved, planned, without
 from daemons.due_append import Wanted, append_due
 from daemons.expiry import end_expired_tasks
 from daemons.runtime import Daemon, run
@@ -98,7 +98,7 @@ async def append_plans(
     needed = [ids_needed(found) for found in plans]
     jobs, tasks = await take_ids(store, sum(count for count, _ in needed), sum(count for _, count in needed))
     wanted = [
-        Wanted(template, appends(template, found, now, jobs, tasks))
+        Wanted(template, appends(template, found, now, jobs, tasks), *moved(found))
         for template, found in zip(templates, plans, strict=True)
     ]
     return await append_due(store, wanted)

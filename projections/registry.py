@@ -25,7 +25,7 @@ APPLICATION = Projection(
 )
 RUN_TEMPLATE = Projection(
     name="run_template",
-    version=5,
+    version=6,
     classes=(CONFIGURATION, JOB),
     inline=True,
     tables=("run_template", "due"),

@@ -21,17 +21,25 @@ CREATE INDEX run_template_name ON run_template (name);
 CREATE INDEX run_template_words ON run_template USING gin (words);
 
 -- When a template is due next (NULL: never), and what its last job was due at. An event without next_due leaves both alone.
+-- template_version: of the template's stream, so that a scheduler who takes the row knows that he goes by its terms as they
+-- are. epoch, xid: of the last transaction that changed the row; one that comes before it in the log may not do so any more.
 CREATE TABLE due (
-    run_template_id integer     PRIMARY KEY,
-    company_id      integer     NOT NULL,
-    next_due        timestamptz,
-    last_due        timestamptz
+    run_template_id  integer     PRIMARY KEY,
+    company_id       integer     NOT NULL,
+    next_due         timestamptz,
+    last_due         timestamptz,
+    template_version integer     NOT NULL,
+    epoch            smallint    NOT NULL,
+    xid              xid8        NOT NULL
 ) WITH (fillfactor = 50);
 CREATE INDEX due_next ON due (next_due, run_template_id) WHERE next_due IS NOT NULL;
 
 -- Folds events of run templates into run_template, and what moves their due time into due. Takes a batch in log order.
+-- Raises: serialization_failure when a due time was moved by a transaction that comes later in the log: try again.
 CREATE FUNCTION fold_run_template(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    behind integer;
 BEGIN
     IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
                 WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved', 'CredentialAssigned',
@@ -60,18 +68,45 @@ BEGIN
         RAISE unique_violation USING CONSTRAINT = 'run_template_owner', MESSAGE = 'a run template depends on what is removed';
     END IF;
 
-    INSERT INTO due AS t (run_template_id, company_id, next_due, last_due)
-    SELECT l.id, l.company_id, ((batch[l.moved]).data->>'next_due')::timestamptz, ((batch[l.ran]).data->>'due')::timestamptz
-      FROM (
-        SELECT (b.data->>'run_template_id')::integer AS id, min(b.company_id) AS company_id, max(b.place) AS moved,
-               max(b.place) FILTER (WHERE b.type = 'JobScheduled' AND b.data->>'due' IS NOT NULL) AS ran
+    IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).type, (unnest(batch)).data) b
+                    WHERE b.type <> 'JobScheduled' OR b.data ? 'next_due') THEN
+        RETURN; -- jobs beside the schedule
+    END IF;
+    WITH found AS MATERIALIZED (
+        SELECT (b.data->>'run_template_id')::integer AS id, min(b.company_id) AS company_id, max(b.place) AS newest,
+               max(b.place) FILTER (WHERE b.type <> 'RunTemplateRemoved' AND b.data ? 'next_due') AS moved,
+               max(b.place) FILTER (WHERE b.type = 'JobScheduled' AND b.data->>'due' IS NOT NULL AND b.data ? 'next_due') AS ran,
+               coalesce(max(b.version) FILTER (WHERE b.type NOT IN ('JobScheduled', 'DueSkipped')), 0) AS version
           FROM unnest(batch) WITH ORDINALITY AS b (epoch, xid, position, stream, version, type, company_id, time, data, meta, place)
-         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'JobScheduled', 'DueSkipped') AND b.data ? 'next_due'
-            OR b.type = 'RunTemplateRemoved'
-         GROUP BY 1) l
-     ORDER BY l.id -- appends that meet take their rows in the same order
-    ON CONFLICT (run_template_id) DO UPDATE
-       SET next_due = excluded.next_due, last_due = coalesce(excluded.last_due, t.last_due);
+         WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved', 'CredentialAssigned',
+                          'CredentialUnassigned')
+            OR b.type IN ('JobScheduled', 'DueSkipped') AND b.data ? 'next_due'
+         GROUP BY 1
+    ), put AS (
+        INSERT INTO due AS t (run_template_id, company_id, next_due, last_due, template_version, epoch, xid)
+        SELECT f.id, f.company_id, ((batch[f.moved]).data->>'next_due')::timestamptz, ((batch[f.ran]).data->>'due')::timestamptz,
+               f.version, (batch[f.newest]).epoch, (batch[f.newest]).xid
+          FROM found f WHERE f.moved IS NOT NULL
+         ORDER BY f.id -- appends that meet take their rows in the same order
+        ON CONFLICT (run_template_id) DO UPDATE
+           SET next_due = excluded.next_due, last_due = coalesce(excluded.last_due, t.last_due),
+               template_version = greatest(t.template_version, excluded.template_version),
+               epoch = excluded.epoch, xid = excluded.xid
+         WHERE (t.epoch, t.xid) <= (excluded.epoch, excluded.xid)
+        RETURNING 1
+    ), kept AS (
+        UPDATE due t SET template_version = f.version, epoch = (batch[f.newest]).epoch, xid = (batch[f.newest]).xid
+          FROM found f
+         WHERE f.moved IS NULL AND t.run_template_id = f.id
+           AND (t.epoch, t.xid) <= ((batch[f.newest]).epoch, (batch[f.newest]).xid)
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM found f LEFT JOIN due d ON d.run_template_id = f.id
+             WHERE f.moved IS NOT NULL OR d.run_template_id IS NOT NULL)
+           - (SELECT count(*) FROM put) - (SELECT count(*) FROM kept) INTO behind;
+    IF behind > 0 THEN
+        RAISE serialization_failure USING MESSAGE = 'a due time was moved by a later transaction';
+    END IF;
 
     IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b WHERE b.type = 'RunTemplateRemoved') THEN
         DELETE FROM due t USING unnest(batch) b

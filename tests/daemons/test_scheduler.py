@@ -16,10 +16,12 @@ from domain.application import DisableApplication, EnableApplication
 from domain.command import Command
 from domain.company import ChangeCompany, RemoveCompany, RestoreCompany, SuspendCompany
 from domain.run_template import ChangeRunTemplate
+from domain.run_template_events import RunTemplateChanged
+from eventstore.errors import EventStoreError
 from projections.queries import query
 from tests.testbed.engine import COMPANY, Lab, engine
 from tests.testbed.postgres import Database
-from tests.testbed.stores import open_store, wait_until
+from tests.testbed.stores import OpenTransaction, open_store, raw_connection, wait_until
 
 DUE = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -58,6 +60,22 @@ async def test_a_template_that_changed_meanwhile_is_not_scheduled_by_its_old_pla
         await lab.change(template, active=False, next_due=None)
         assert await schedule_page(lab.store, [due_template(row) for row in rows], DUE) == 0
         assert await jobs_of(lab, template) == []
+
+
+async def test_a_change_that_comes_before_a_job_in_the_log_cannot_move_the_due_time_after_it(
+    database: Database,
+) -> None:
+    async with engine(database) as lab, raw_connection(database) as (connection, epoch):
+        template = await lab.template(interval="h", next_due=DUE)
+        changed = RunTemplateChanged(run_template_id=template, company_id=COMPANY, next_due=DUE + timedelta(days=9))
+        async with connection.transaction():
+            await connection.execute("SELECT pg_current_xact_id()")
+            assert await schedule_due(lab.store, DUE) == 1
+            with pytest.raises(EventStoreError, match="aborted"):  # and is not tried again, as its transaction is ours
+                await OpenTransaction(connection, epoch, inline=True).append(
+                    f"run_template-{template}", [changed], company_id=COMPANY
+                )
+        assert await lab.store.pool.fetchval(query("run_template.next_due")) == DUE + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(

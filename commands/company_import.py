@@ -1,8 +1,9 @@
 """Setting up many companies at once from a sheet: all is checked, then what is not there yet is made.
 
-A company is known by its code, a run template by its application and name, a credential by its type and name: importing
-a sheet again makes what is missing, and nothing twice. What is there stays as it is; where a line says otherwise, that
-is told. A template that gets a credential has its schedule only together with it, so that no job starts without.
+A company is known by its code, a run template by its application and name, a credential by its type and name:
+importing a sheet again makes what is missing, and nothing twice. What is there stays as it is, and where a line says
+otherwise, that is told; or it is changed, if that is wished. A template that gets a credential has its schedule only
+together with it, so that no job starts without.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 import msgspec
 
 from commands.actor import Actor
+from commands.company_update import There, Update, sealed_of, update_of
+from commands.company_update import carry_out as update_there
 from commands.shell import Shell
 from domain import definition
 from domain.business_numbers import Warning  # noqa: A004 (a field's own word)
@@ -49,6 +52,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         Whether the template still lacks its credential.
     differs : tuple[str, ...]
         Columns of which something else is there; it stays.
+    update : Update
+        What is changed of what is there, if that is wished.
     """
 
     line: Line
@@ -60,6 +65,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     template_id: int | None = None
     finish: bool = False
     differs: tuple[str, ...] = ()
+    update: Update = Update()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -91,19 +97,20 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done for a line: what was made, the ids of all that it is about, and why it was not finished."""
+    """What was done for a line: what was made, the columns that were changed, the ids, and why it was not finished."""
 
     line: int
     code: str
     made: tuple[str, ...]
+    changed: tuple[str, ...] = ()
     company_id: int | None = None
     credential_id: int | None = None
     run_template_id: int | None = None
     error: str | None = None
 
 
-async def plan(shell: Shell, actor: Actor, sheet: Sheet) -> Plan:
-    """Check a sheet against what there is; nothing is written."""
+async def plan(shell: Shell, actor: Actor, sheet: Sheet, *, update: bool = False) -> Plan:
+    """Check a sheet against what there is; nothing is written. With ``update``, what is there is to be changed, too."""
     codes = [str(line.company.code).lower() for line in sheet.lines]
     row = await shell.facts.row("sheet_companies", codes)
     there = {each["code"].lower(): each for each in msgspec.json.decode(row["companies"] if row else "[]")}
@@ -117,7 +124,30 @@ async def plan(shell: Shell, actor: Actor, sheet: Sheet) -> Plan:
         clients.append(client)
         problems += [Problem(line.number, column, message) for column, message in wrong]
         warned += [Problem(line.number, column, message) for column, message in odd]
+    if update and not problems:
+        clients = await _with_updates(shell, clients, there)
     return Plan(tuple(clients), tuple(sorted(problems, key=lambda problem: problem.line)), tuple(warned))
+
+
+async def _with_updates(shell: Shell, clients: list[Client], there: Mapping[str, Mapping[str, Any]]) -> list[Client]:
+    """Return the same with what changes of what is there; that does not stay as it is any more."""
+    ids = [client.company_id for client in clients if client.company_id is not None]
+    sealed = await sealed_of(shell.facts, ids)
+    found: list[Client] = []
+    for client in clients:
+        company = there.get(str(client.line.company.code).lower()) if client.company_id else None
+        templates = company["templates"] if company else ()
+        known = There(
+            company_id=client.company_id,
+            credential_id=client.credential_id,
+            template_id=client.template_id,
+            company=company["document"] if company else {},
+            template=next((one["document"] for one in templates if one["id"] == client.template_id), {}),
+            sealed=sealed.get(client.company_id or 0, {}),
+        )
+        wanted = await update_of(shell.store.keyring, client.line, known)
+        found.append(msgspec.structs.replace(client, update=wanted, differs=()))
+    return found
 
 
 async def carry_out(
@@ -297,14 +327,18 @@ async def _set_up(shell: Shell, actor: Actor, client: Client, source: str) -> Do
     made: list[str] = []
     ids = Ids(client.company_id, client.credential_id, client.template_id)
     error = None
+    changed: tuple[str, ...] = ()
     try:
         await _make(shell, actor, client, source, made, ids)
+        await update_there(shell, actor, client.update, source=source)
+        changed = tuple(change.column for change in client.update.changes)
     except DomainError as refused:
         error = refused.message
     return Done(
         line=client.line.number,
         code=str(client.line.company.code),
         made=tuple(made),
+        changed=changed,
         company_id=ids.company,
         credential_id=ids.credential,
         run_template_id=ids.run_template,

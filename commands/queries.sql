@@ -385,6 +385,14 @@ SELECT coalesce(jsonb_agg(jsonb_build_object(
                            FROM run_template t WHERE t.company_id = c.id AND t.removed_at IS NULL))), '[]') AS companies
   FROM company c WHERE lower(c.slug) = ANY ($1::text[]) AND c.removed_at IS NULL
 
+-- name: sheet_sealed
+-- What is stored encrypted of companies and of their credentials, as one JSON array. $1: companies.
+SELECT coalesce(jsonb_agg(jsonb_build_object(
+           'id', c.id, 'email', c.document->'email', 'environment', c.document->'environment',
+           'credentials', (SELECT coalesce(jsonb_object_agg(r.id, r.document->'values'), '{}')
+                             FROM credential r WHERE r.company_id = c.id AND r.removed_at IS NULL))), '[]') AS companies
+  FROM company c WHERE c.id = ANY ($1::integer[]) AND c.removed_at IS NULL
+
 -- name: company_to_clone
 -- A company with all that one like it gets, as a JSON object. $1: company.
 SELECT jsonb_build_object(

@@ -132,6 +132,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         Name of the credential.
     values : dict[str, str]
         Values of the credential by field, in clear.
+    given : frozenset[str]
+        Columns that it fills.
     """
 
     number: int
@@ -141,6 +143,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     credential_type: str | None = None
     credential: str | None = None
     values: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    given: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"Line({self.number}, {self.company.code!r})"
@@ -269,6 +272,7 @@ def _line(number: int, given: Mapping[str, str]) -> tuple[Line | None, list[Prob
         credential_type=given.get("credential_type"),
         credential=given.get("credential"),
         values=values,
+        given=frozenset(given),
     )
     return made, wrong
 

@@ -16,6 +16,7 @@ from cli.failure import RefusedError
 from cli.output import Output
 from cli.progress import Progress
 from commands.company_import import Client, Done, Plan, carry_out, plan
+from commands.company_update import Change
 from domain.company_sheet import LARGEST, Problem, read
 
 PARTS = {
@@ -34,16 +35,18 @@ MOST_TOLD = 100
 @command(
     option("file", required=True, metavar="PATH", help="CSV file, a line for each company; - is standard input."),
     option("encoding", default="utf-8", metavar="NAME", help="Encoding of the file, e.g. cp1250; UTF-8 unless told."),
+    flag("update", help="Change what is there already where the file says otherwise; empty cells change nothing."),
     flag("dry-run", help="Check everything and tell what would be made; write nothing."),
 )
 async def import_companies(output: Output, options: Options) -> int:
     """Set up many companies from a CSV file: application, credential, run template and schedule of each.
 
-    All lines are checked before anything is written. Importing again makes what is missing and nothing twice.
+    All lines are checked before anything is written. Importing again makes what is missing and nothing twice. With
+    --update, what is there is changed, too: --dry-run tells first what would be.
     """
     sheet = read(text_of(options.file, options.encoding))
     async with acting() as act:
-        planned = await plan(act.shell, act.actor, sheet)
+        planned = await plan(act.shell, act.actor, sheet, update=options.update)
         if planned.problems:
             raise refused(planned, options.file)
         for warning in planned.warnings:
@@ -94,13 +97,17 @@ def answer(output: Output, planned: Plan, done: list[Done] | None) -> int:
     lines = [_planned(client) for client in planned.clients] if done is None else [_done(each) for each in done]
     for line, client in zip(lines, planned.clients, strict=True):
         line["differs"] = list(client.differs)
+        if client.update.changes:
+            line["changes"] = [_change(change) for change in client.update.changes]
     made = Counter(part for line in lines for part in line["made"])
     failed = [line for line in lines if line.get("error")]
-    there = sum(1 for line in lines if not line["made"] and not line.get("error"))
+    changed = sum(1 for line in lines if line.get("changes") and not line.get("error"))
+    there = sum(1 for line in lines if not line["made"] and not line.get("changes") and not line.get("error"))
     document: dict[str, Any] = {
         "dry_run": done is None,
         "lines": lines,
         "made": dict(made),
+        "changed": changed,
         "unchanged": there,
         "failed": len(failed),
         "warnings": [_place(warning) for warning in planned.warnings],
@@ -108,8 +115,10 @@ def answer(output: Output, planned: Plan, done: list[Done] | None) -> int:
     if output.json:
         output.document(document)
         return 1 if failed else 0
-    output.text(summary(made, there, len(lines), dry=done is None))
-    for line in lines:
+    output.text(summary(made, there, len(lines), changed, dry=done is None))
+    for line, client in zip(lines, planned.clients, strict=True):
+        if client.update.changes:
+            output.text(f"line {line['line']}, {line['code']}: {'; '.join(map(str, client.update.changes))}")
         if line["differs"]:
             output.warn(
                 f"line {line['line']}: {line['code']} has another {', '.join(line['differs'])}, which stays as it is."
@@ -121,8 +130,8 @@ def answer(output: Output, planned: Plan, done: list[Done] | None) -> int:
     return 1 if failed else 0
 
 
-def summary(made: Mapping[str, int], there: int, lines: int, *, dry: bool) -> str:
-    """Return what was made, or would be, in a sentence or two.
+def summary(made: Mapping[str, int], there: int, lines: int, changed: int = 0, *, dry: bool) -> str:
+    """Return what was made and changed, or would be, in a sentence or two.
 
     Parameters
     ----------
@@ -132,6 +141,8 @@ def summary(made: Mapping[str, int], there: int, lines: int, *, dry: bool) -> st
         Lines of which all was there before.
     lines : int
         All lines.
+    changed : int
+        Lines of which something that was there is changed.
 
     Examples
     --------
@@ -141,14 +152,20 @@ def summary(made: Mapping[str, int], there: int, lines: int, *, dry: bool) -> st
     'Nothing would be made: all of the 2 lines is there already.'
     >>> summary({"company": 3}, 1, 4, dry=True)
     'Would be made: 3 companies. Of 1 line of 4, all is there already.'
+    >>> summary({}, 0, 1, 1, dry=True)
+    'Would be changed: 1 line.'
     """
     counts = ", ".join(f"{made[part]} {names[made[part] > 1]}" for part, names in PARTS.items() if made.get(part))
-    if not counts:
+    sentences = [f"{'Would be made' if dry else 'Made'}: {counts}."] if counts else []
+    if changed:
+        sentences.append(f"{'Would be changed' if dry else 'Changed'}: {changed} line{'s' if changed > 1 else ''}.")
+    if not sentences:
         whole = "the line" if lines == 1 else f"the {lines} lines"
         why = f": all of {whole} is there already." if there == lines else "."
         return f"Nothing {'would be' if dry else 'was'} made{why}"
-    rest = f" Of {there} line{'s' if there > 1 else ''} of {lines}, all is there already." if there else ""
-    return f"{'Would be made' if dry else 'Made'}: {counts}.{rest}"
+    if there:
+        sentences.append(f"Of {there} line{'s' if there > 1 else ''} of {lines}, all is there already.")
+    return " ".join(sentences)
 
 
 def _planned(client: Client) -> dict[str, Any]:
@@ -172,6 +189,10 @@ def _done(done: Done) -> dict[str, Any]:
         "made": list(done.made),
         "error": done.error,
     }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {"column": change.column} | ({"before": change.before, "after": change.after} if change.told else {})
 
 
 def _place(problem: Problem) -> dict[str, Any]:

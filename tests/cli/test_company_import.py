@@ -112,6 +112,42 @@ def test_an_import_that_broke_off_before_the_credential_was_assigned_is_finished
 
 
 @pytest.mark.usefixtures("catalogue")
+def test_what_is_there_is_changed_where_the_sheet_says_otherwise_once_that_is_wished(cli: Cli, tmp_path: Path) -> None:
+    cli.json("company:import", "--file", sheet(tmp_path, *clients(2)))
+    one, two = clients(2)
+    line = (
+        one.replace("Client 01", "Other name").replace("Europe/Prague", "Europe/Vienna").replace(",d,", ",c,")
+        .replace(token(1), "token-of-client-new").replace("office@", "new@")
+    )  # fmt: skip
+    path = tmp_path / "changed.csv"
+    head = Path(sheet(tmp_path, line, two)).read_text().splitlines()
+    path.write_text("\n".join([f"{head[0]},cron,keep_output", f"{head[1]},30 2 * * *,30", f"{head[2]},,"]) + "\n")
+    dry = cli.json("company:import", "--file", str(path), "--update", "--dry-run")
+    assert (dry["changed"], dry["unchanged"], dry["made"]) == (1, 1, {})
+    changes = {one["column"]: (one.get("before"), one.get("after")) for one in dry["lines"][0]["changes"]}
+    assert changes == {
+        "name": ("Client 01", "Other name"),
+        "email": ("office@client01.example", "new@client01.example"),
+        "time_zone": ("Europe/Prague", "Europe/Vienna"),
+        "keep_output": (None, "30"),
+        "interval": ("d", "c"),
+        "cron": (None, "30 2 * * *"),
+        "credential.BANK_TOKEN": (None, None),
+    }
+    assert "token-of-client-new" not in str(dry)
+    assert cli.json("company:get", "1")["name"] == "Client 01", "a dry run writes nothing"
+    told = cli("company:import", "--file", str(path), "--update")
+    assert told.out.startswith(
+        "Changed: 1 line. Of 1 line of 2, all is there already.\nline 2, client-01: name: Client 01 →"
+    )
+    company, template = cli.json("company:get", "1"), cli.json("run-template:get", "1")
+    assert (company["name"], company["time_zone"], company["keep_output"]) == ("Other name", "Europe/Vienna", 30)
+    assert (template["interv"], template["cron"]) == ("c", "30 2 * * *")
+    again = cli.json("company:import", "--file", str(path), "--update")
+    assert (again["changed"], again["unchanged"]) == (0, 2), "imported again, it changes nothing"
+
+
+@pytest.mark.usefixtures("catalogue")
 def test_a_dry_run_tells_what_would_be_made_and_writes_nothing(cli: Cli, tmp_path: Path) -> None:
     answer = cli.json("company:import", "--file", sheet(tmp_path, *clients(2)), "--dry-run")
     assert (answer["dry_run"], answer["made"]["run_template"]) == (True, 2)

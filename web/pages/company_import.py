@@ -43,11 +43,12 @@ async def import_sheet(request: AnyRequest, view: NamedDependency[View], site: N
     if problem is not None:
         return page(render(site, view, planned=Plan((), (problem,))), 422)
     shell = Shell(site.database.store)
-    planned = await plan(shell, actor, read(text))
+    update = bool(form.get("update"))
+    planned = await plan(shell, actor, read(text), update=update)
     if planned.problems or form.get("do") != "import":
-        return page(render(site, view, text=text, planned=planned), 422 if planned.problems else 200)
+        return page(render(site, view, text=text, planned=planned, update=update), 422 if planned.problems else 200)
     done = await carry_out(shell, actor, planned, lambda _done, _all: None, source="web")
-    return page(render(site, view, planned=planned, done=done))
+    return page(render(site, view, planned=planned, done=done, update=update))
 
 
 async def text_of(form: Any, site: Site, view: View) -> tuple[str, Problem | None]:
@@ -68,7 +69,13 @@ async def text_of(form: Any, site: Site, view: View) -> tuple[str, Problem | Non
 
 
 def render(
-    site: Site, view: View, *, text: str = "", planned: Plan | None = None, done: list[Done] | None = None
+    site: Site,
+    view: View,
+    *,
+    text: str = "",
+    planned: Plan | None = None,
+    done: list[Done] | None = None,
+    update: bool = False,
 ) -> str:
     """Return the page."""
     made: Counter[str] = Counter()
@@ -94,7 +101,10 @@ def render(
         made=made,
         most=SHOWN,
         encodings=ENCODINGS,
-        unchanged=sum(1 for client in planned.clients if not client.missing) if planned else 0,
+        unchanged=sum(1 for one in planned.clients if not one.missing and not one.update.changes) if planned else 0,
+        changing=[client for client in planned.clients if client.update.changes] if planned else [],
+        differing=[client for client in planned.clients if client.differs] if planned else [],
+        update=update,
     )
 
 

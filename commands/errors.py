@@ -58,7 +58,7 @@ class BusyError(DomainError):
     default_code = "busy"
 
 
-_TAKEN = {
+TAKEN = {
     "company_slug_key": ("code", "company_code_taken", "The code “{}” is in use by another company. Choose another."),
     "company_name_key": ("name", "company_name_taken", "The name “{}” is in use by another company. Choose another."),
     "application_uuid_key": ("uuid", "application_uuid_taken", "There is an application with the UUID {} already."),
@@ -78,9 +78,9 @@ _TAKEN = {
 
 def taken(error: UniqueError, events: Iterable[Event]) -> TakenError:
     """Return a violation of a unique constraint in the words of the domain."""
-    if error.constraint not in _TAKEN:
+    if error.constraint not in TAKEN:
         return TakenError(f"A value that must be unique is in use ({error.constraint}).")
-    field, code, message = _TAKEN[error.constraint]
+    field, code, message = TAKEN[error.constraint]
     values = (getattr(event, field, None) for event in events)
     return TakenError(
         message.format(next((value for value in values if value is not None), "?")), field=field, code=code

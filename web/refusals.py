@@ -7,6 +7,7 @@ another pattern is told as it is. A test walks the errors of the domain that pag
 from __future__ import annotations
 
 from domain.errors import DomainError
+from domain.field_values import FieldsError
 from web import phrases
 from web.errors import N_
 from web.words import Translate
@@ -35,6 +36,9 @@ FIELDS: dict[str, str] = {
     "login": N_("login"),
     "registration number": N_("IČO"),
     "vat number": N_("DIČ"),
+    "phone": N_("telephone"),
+    "url": N_("address"),
+    "kind": N_("type"),
     "zabbix host": N_("host in Zabbix"),
     "keep output": N_("days for which output is kept"),
     "keep artifacts": N_("days for which files are kept"),
@@ -113,6 +117,89 @@ PATTERNS: tuple[str, ...] = (
     N_("Job {id} is {state}; only a {wanted} job can {verb}."),
     N_("Others changed the same thing {count} times meanwhile ({names}). Nothing was written; try again."),
     N_("The idempotency key “{key}” was used before, for another command. Use a new key for a new command."),
+    N_("{count} companies refer to customer {id}: {listed}. Change them first."),
+    N_("{count} companies refer to server {id}: {listed}. Change them first."),
+    N_("The address holds a password, and addresses are not secret. Put it into a credential."),
+    N_("This is no address. Give one such as https://accounts.example:5434/."),
+    N_("There is no customer {id}. `customer:list` shows those there are."),
+    N_("There is no server {id}. `server:list` shows those there are."),
+    N_("There are more than {count} settings."),
+    N_("“{name}” is no name of a setting. Use letters, digits and _ . : -"),
+    N_("Application {id} has the UUID {uuid}, the definition {other}: it is another one."),
+    N_(
+        "There is no credential {id} in the company of run template {template}. `credential:list` shows those "
+        "there are."
+    ),
+    N_("There is no credential {id}. `credential:list` shows those there are."),
+    N_("There is no credential type {id} in this company. `credential-type:list` shows those there are."),
+    N_(
+        "Credential {id} is not assigned to run template {template}. `run-template:list-credentials` shows those "
+        "that are."
+    ),
+    N_("Credential {id} is write-only, and stays so: whoever relied on it would be deceived. Make another credential."),
+    N_("Credential {id} is write-only: its values are never shown. Give it new values instead."),
+    N_(
+        "Credential {id} is assigned to {count} run templates: {listed}. Their jobs would go without it. Unassign "
+        "it first, or remove it with --cascade."
+    ),
+    N_("Credential {id} has no value of {name}."),
+    N_("{count} credentials are of credential type {id}: {listed}. Remove them first."),
+    N_("Who is to have access? Name a user or a group."),
+    N_("There is no permission “{name}” in a company. There are: {names}."),
+    N_("There is no such access to this company."),
+    N_("There is no request {id}. `access-request:list` shows those there are."),
+    N_("Request {id} was {what} already."),
+    N_("A reason has at most {most} characters."),
+    N_("There is no group {id}. `user-group:list` shows those there are."),
+    N_("The name of a group has 1 to {most} characters."),
+    N_("The description of a group has at most {most} characters."),
+    N_("User {id} is not in group {group}."),
+    N_("{whom} has no access to company {id}."),
+    N_("{count} run templates were chosen; 1 to {most} can be changed at once."),
+    N_(
+        "Company {id} has {count} run templates of application {application}. Remove them first, or take the "
+        "application away with all that depends on it."
+    ),
+    N_("Company {id} has {what}. Remove them first, or remove the company with all that depends on it."),
+    N_("{count} run templates use application {id}. Remove them first, or disable the application."),
+    N_("Application {id} has had no version {version}. `application:versions` shows those it had."),
+    N_("There is no {kind} {id}. `{command}:list` shows what there is."),
+    N_("The name “{name}” is in use by another company. Choose another."),
+    N_("The code “{code}” belongs to another prototype."),
+    N_("There is an application with the UUID {uuid} already."),
+    N_("The login “{login}” is in use by another user. Choose another."),
+    N_("The e-mail address {address} is in use by another user. Choose another."),
+    N_("The name “{name}” belongs to another group. Choose another."),
+    N_("The user has asked for access to company {id} already."),
+    N_("A value that must be unique is in use ({name})."),
+    N_(
+        "{wish} needs the permission {permission}, which {actor} does not have in company {id}. Ask an "
+        "administrator for it."
+    ),
+    N_("An idempotency key has 1 to {most} printable characters."),
+    N_("The command holds a character that cannot be stored (half a pair)."),
+    N_("More than {count} redirects follow each other."),
+    N_("“{address}” is no address; expected https://…"),
+    N_("An address with a password in it would be stored in logs of the way; leave it out."),
+    N_("{host} is {address}, in a private network or on this machine. Allow that with --allow-local, or give a file."),
+    N_("{host} did not answer within {seconds} s."),
+    N_("{host} answered more than {size} bytes."),
+    N_("{host} answered {status}, no JSON.{more}"),
+    N_("{host} answered {status}."),
+    N_("{host} cannot be found: {detail}."),
+    N_("{host} cannot be fetched: {detail}."),
+    N_(
+        "The value {name} of {of} cannot be opened: the key {key} of {owner} was destroyed. Give the field a new value."
+    ),
+    N_(
+        "The value {name} of {of} does not open with the key of {owner}: it was altered or moved. Run "
+        "`multiflexi-cli audit:verify`, and give the field a new value."
+    ),
+    N_("The definition's command line cannot be understood: {detail}."),
+    N_("The application's definition names no executable."),
+    N_("The credential “{name}” requires {field_name}, which has no value. Give it one."),
+    N_("The environment has a variable {name}: a name may not be empty nor hold '='."),
+    N_("The value of {name} holds a zero byte, which no process can be given."),
     N_("{command} concerns the installation, which {actor} does not act for. Ask an administrator for access."),
     N_("{command} concerns company {id}, which {actor} does not act for. Ask an administrator for access."),
 )
@@ -138,6 +225,22 @@ WHY: tuple[str, ...] = (
 )
 """What can be wrong with a cron expression."""
 
+MISFITS: tuple[str, ...] = (
+    N_("expected one of the options."),
+    N_("expected at least {least}."),
+    N_("expected at most {most}."),
+    N_("expected a whole number."),
+    N_("expected a number."),
+    N_("expected a number, with a point in place of the comma."),
+    N_("expected true or false."),
+    N_("expected one line."),
+    N_("a path has at most {most} bytes."),
+    N_("expected an address such as https://example.org/."),
+    N_("expected a mail address such as name@example.org."),
+    N_("expected the form {example}."),
+)
+"""What can be wrong with the value of a setting (:mod:`domain.field_values`)."""
+
 STATES: dict[str, str] = {
     "queued": N_("waiting"),
     "running": N_("running"),
@@ -161,8 +264,16 @@ PARTS: dict[str, str] = {
 """Fields of a cron expression."""
 
 
+def misfit(reason: str, translate: Translate) -> str:
+    """Return what is wrong with the value of a setting, as a sentence in the viewer's language."""
+    told = phrases.translated(reason, MISFITS, translate)
+    return told[:1].upper() + told[1:]
+
+
 def told(error: DomainError, translate: Translate) -> str:
     """Return a refusal in the viewer's language."""
+    if isinstance(error, FieldsError):
+        return " ".join(f"{name}: {misfit(reason, translate)}" for name, reason in error.fields.items())
 
     def value(name: str, text: str) -> str:
         if name == "field":

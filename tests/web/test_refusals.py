@@ -8,22 +8,38 @@ from pathlib import Path
 
 import pytest
 
+from commands.actor import Actor, denied
+from commands.errors import TAKEN
 from domain.cron import CronError, parse
-from domain.errors import ValidationError
+from domain.errors import DomainError, NotFoundError, StateError, TakenError, ValidationError
+from domain.field_values import FieldsError, problem
 from web import i18n, phrases, refusals, words
 
 PROJECT = Path(refusals.__file__).resolve().parent.parent
-WALKED = ("domain/run_template_fields.py", "domain/deadline.py", "domain/schedule.py", "domain/checks.py")
-COMMANDS = ("commands/jobs.py", "commands/queue.py")
-NOT_ON_PAGES = ("UUID", "e-mail address", "no time zone", "system:pause")
-"""Parts of messages about what no page asks for."""
+WALKED = (
+    "domain/access_request.py", "domain/application.py", "domain/checks.py", "domain/company.py",
+    "domain/credential.py", "domain/customer.py", "domain/deadline.py", "domain/membership.py",
+    "domain/run_template.py", "domain/run_template_fields.py", "domain/schedule.py", "domain/server.py",
+    "domain/user_group.py", "eventstore/vault.py",
+)  # fmt: skip
+COMMANDS = (
+    "commands/applications.py", "commands/assignments.py", "commands/companies.py", "commands/copies.py",
+    "commands/credentials.py", "commands/facts.py", "commands/fetching.py", "commands/idempotency.py",
+    "commands/job_environment.py", "commands/jobs.py", "commands/memberships.py", "commands/queue.py",
+)  # fmt: skip
+NOT_ON_PAGES = (
+    "Expected 36 characters", "no time zone", "system:pause", "exists already.", "is no command of",
+    "cannot follow here", "as a whole and by single", "X has X bytes; a definition", "X cannot be read: X.",
+    "The database cannot be reached",
+)  # fmt: skip
+"""Parts of messages about what no page asks for, and of faults of the program."""
 
 
 def messages(path: str) -> Iterator[str]:
-    """Yield the messages of the errors that a module raises, with ``X`` for each value."""
+    """Yield the messages of the errors that a module makes, with ``X`` for each value."""
     for node in ast.walk(ast.parse((PROJECT / path).read_text())):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
-            text = node.exc.args[0]
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).endswith(("Error", "_refused")):
+            text = node.args[0]
             if isinstance(text, ast.JoinedStr):
                 parts = [part.value if isinstance(part, ast.Constant) else "X" for part in text.values]
                 yield "".join(str(part) for part in parts)
@@ -61,6 +77,39 @@ def test_what_is_wrong_with_a_cron_expression_is_told_in_czech(expression: str, 
     text = refusals.told(refused.value, i18n.translations("cs").gettext)
     assert text.startswith("Ve výrazu cronu")
     assert told in text
+
+
+def test_refusals_whose_words_depend_on_values_are_known() -> None:
+    viewer = Actor.user(5, [7], role="viewer")
+    refused: list[DomainError] = [
+        denied(viewer, "ChangeCompany", "company.change", 7),
+        denied(viewer, "ChangeCompany", "company.change", 8),
+        denied(viewer, "manage users", "users.manage", None),
+        NotFoundError("There is no customer 3. `customer:list` shows what there is."),
+        *(StateError(f"3 companies refer to {kind} 1: 4, 5, 6. Change them first.") for kind in ("customer", "server")),
+        *(
+            TakenError(message.format("x"))
+            for field, _, message in TAKEN.values()
+            if field in ("code", "name", "login")
+        ),
+    ]
+    translate = i18n.translations("cs").gettext
+    for error in refused:
+        assert refusals.told(error, translate) != error.message
+    wrong = FieldsError({"LIMIT": "expected at most 9.", "MAIL": "expected a mail address such as name@example.org."})
+    assert refusals.told(wrong, translate) == (
+        "LIMIT: Očekává se nejvýše 9. MAIL: Očekává se e-mailová adresa, třeba jmeno@example.org."
+    )
+
+
+def test_what_can_be_wrong_with_a_value_is_known() -> None:
+    values = {"integer": "x", "float": "1,5", "bool": "x", "file-path": "a\nb", "url": "x y", "email": "x", "date": "x",
+              "datetime": "x", "time": "x"}  # fmt: skip
+    found = [problem(kind, value) for kind, value in values.items()]
+    found += [problem("float", "x"), problem("integer", "1", (), (2, None)), problem("integer", "3", (), (None, 2))]
+    found += [problem("set", "x", {"y": "y"}), problem("file-path", "x" * 5000)]
+    for told in found:
+        assert told is not None and phrases.found(told, refusals.MISFITS) is not None, told
 
 
 def test_a_refusal_that_is_not_known_is_told_as_it_is() -> None:

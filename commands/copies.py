@@ -12,8 +12,15 @@ from commands.facts import available, sql
 from commands.preparing import Outcome
 from commands.shell import Shell
 from domain.aggregates import RUN_TEMPLATE
+from domain.command import Command
 from domain.errors import NotFoundError, ValidationError
-from domain.run_template import AssignCredential, ChangeRunTemplate, CreateRunTemplate, RunTemplate
+from domain.run_template import (
+    AssignCredential,
+    ChangeRunTemplate,
+    CreateRunTemplate,
+    DeactivateRunTemplate,
+    RunTemplate,
+)
 
 MOST = 500
 """Run templates that are changed as a whole, all or none."""
@@ -89,9 +96,22 @@ async def populate(
 
 
 async def reconfigure(
-    shell: Shell, actor: Actor, numbers: Sequence[int], fields: dict[str, Any], *, source: str
+    shell: Shell,
+    actor: Actor,
+    numbers: Sequence[int],
+    fields: dict[str, Any],
+    *,
+    reason: str | None = None,
+    source: str,
 ) -> list[Outcome]:
     """Change fields of many run templates, of all or of none.
+
+    Parameters
+    ----------
+    fields : dict[str, Any]
+        Fields of the command that changes one.
+    reason : str or None
+        Why they are switched off, if ``active`` is False among the fields.
 
     Raises
     ------
@@ -103,7 +123,16 @@ async def reconfigure(
         raise ValidationError(
             f"{len(numbers)} run templates were chosen; 1 to {MOST} can be changed at once.", field="id"
         )
-    wishes = [ChangeRunTemplate(run_template_id=number, **fields) for number in numbers]
+    others = dict(fields)
+    off = reason is not None and others.get("active") is False
+    if off:
+        del others["active"]
+    wishes: list[Command] = []
+    for number in numbers:
+        if others:
+            wishes.append(ChangeRunTemplate(run_template_id=number, **others))
+        if off:
+            wishes.append(DeactivateRunTemplate(run_template_id=number, reason=reason))
     return await shell.execute_all(wishes, actor, source=source)
 
 

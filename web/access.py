@@ -15,6 +15,7 @@ from web.auth.routes import permission_of, reach
 AnyRequest = Request[Any, Any, Any]
 
 SEEN_BY = {
+    "template.configure": "template.view",
     "company.change": "company.view",
     "company.remove": "company.view",
     "output.view": "job.view",
@@ -33,6 +34,18 @@ async def acting_as(request: AnyRequest) -> Actor:
     """Return who executes the commands of a request, with what they may do at this moment."""
     actor: Actor = request.user
     return actor
+
+
+def may_somewhere(actor: Actor, permission: str, company_id: int | None = None) -> bool:
+    """Tell whether somebody has a permission in a company; None: in any at all.
+
+    Examples
+    --------
+    >>> may_somewhere(Actor.user(5, [7], role="viewer"), "job.run"), may_somewhere(Actor.user(5, [7]), "job.run", 8)
+    (False, False)
+    """
+    reached = reach(actor, permission)
+    return bool(reached) if company_id is None or reached == "*" else company_id in reached
 
 
 async def need(request: AnyRequest, permission: str, company_id: int | None = None, *, wish: str) -> Actor:

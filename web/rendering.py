@@ -102,6 +102,7 @@ class Renderer:
             actor=lambda name: words.actor(name, translate),
             reason=lambda text: words.reason(text, translate),
             number=lambda value: format_decimal(value, locale=language),
+            plain=lambda value: f"{value:g}",
             percent=lambda value: format_percent(value, "#,##0.#%", locale=language),
             duration=lambda seconds: times.duration(seconds, language),
             bytes=lambda count: human_bytes(count, language),

@@ -46,6 +46,10 @@ SELECT v.number, v.version, v.definition, v.member_order, v.digest
  WHERE v.application_id = $1::integer AND (v.version = $2::text OR v.number::text = $2)
  ORDER BY v.version = $2 DESC, v.number DESC LIMIT 1
 
+-- name: definition
+-- One definition that an application has had, by its number. $1: id, $2: number.
+SELECT v.definition, v.member_order FROM application_version v WHERE v.application_id = $1::integer AND v.number = $2::integer
+
 -- name: users
 -- The run templates of an application with what they set. $1: id.
 SELECT t.id, t.name, t.company_id, c.name AS company_name, t.active, t.document->'environment' AS environment

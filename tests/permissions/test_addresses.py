@@ -41,6 +41,8 @@ OF_A_THING = {
     "run-template/{name}/edit": "run-template/{template}/edit",
     "run-template/{name}/preview": "run-template/{template}/preview",
     "run-template/{name}/preview.json": "run-template/{template}/preview.json",
+    "run-template/{name}/trial": "run-template/{template}/trial",
+    "run-template/{name}/trial.json": "run-template/{template}/trial.json",
     "run-template/{name}/run": "run-template/{template}/run",
     "task/{name}": "task/{task}",
     "task/{name}/live": "task/{task}/live",
@@ -50,6 +52,8 @@ OF_A_THING = {
         f"company/{{name}}/{what}": f"company/{{company}}/{what}"
         for what in ("suspend", "archive", "restore", "remove")
     },
+    "company/{name}/clone": "company/{company}/clone",
+    "company/{name}/populate": "company/{company}/populate",
     "company/{name}/members": "company/{company}/members",
     "company/{name}/members.json": "company/{company}/members.json",
     "credential/{name}": "credential/{credential}",
@@ -62,8 +66,12 @@ OF_A_THING = {
 
 OF_THE_INSTALLATION = {
     "user/{name}": "user/{user}",
+    "customer/{name}": "customer/{customer}",
+    "server/{name}": "server/{server}",
     "user-group/{name}": "user-group/{group}",
     "application/{name}": "application/{application}",
+    "application/{name}/compare": "application/{application}/compare",
+    "application/{name}/compare.json": "application/{application}/compare.json",
     "application/{name}/definition": "application/{application}/definition",
     "application/{name}/assign": "application/{application}/assign",
     "application/{name}/unassign": "application/{application}/unassign",
@@ -79,6 +87,9 @@ OF_THE_INSTALLATION = {
 
 LISTED = ("job.view", "template.view", "company.view", "credential.view")
 """Permissions in a company whose lists are there for everybody, with nothing in them for most."""
+
+OF_ANY_COMPANY = ("run-templates/change", "run-templates/new")
+"""Addresses for whoever may do it in a company, whichever that is."""
 
 FURTHER_STEPS = ("account/openid", "account/openid/link", "account/prove")
 """Addresses to which another one leads; on their own they say so."""
@@ -126,6 +137,7 @@ async def live(made: Installation, office: Office, company: str) -> dict[str, in
         "company": company_id, "template": template, "job": job, "waiting": waiting, "task": task,
         "credential": await office.credential(company),
         "user": await office.user("viewer"), "application": office.application, "group": await office.group(),
+        "customer": await office.customer(), "server": await office.server(),
     }  # fmt: skip
 
 
@@ -178,7 +190,9 @@ def judged(person: Person, company: str, name: str, status: int, text: str) -> l
         if MARKS[other] in text and not allowed(TABLE, name, person.roles, person.role_in(other), own=True):
             return [f"{told}, and reads what is of {other}"]
     may = allowed(TABLE, name, person.roles, person.role_in(company), own=True)
-    if below == "company/{name}/remove":  # a page about a company, which one must see, too
+    if below in OF_ANY_COMPANY:
+        may = any(allowed(TABLE, name, person.roles, person.role_in(each)) for each in MARKS)
+    if below in ("company/{name}/remove", "company/{name}/clone"):  # a page about a company, which one must see, too
         may = may and allowed(TABLE, f"GET {BASE}/company/{{name}}", person.roles, person.role_in(company))
     if below in FURTHER_STEPS:
         fine = status in (200, 303, 400, 404)
@@ -211,6 +225,7 @@ async def test_forms_of_those_who_may_not_send_them_change_nothing(stage: Stage)
                 form = {
                     **token,
                     "login": "made",
+                    "ids": things["template"],
                     "credential_id": things["credential"],
                     "role": "viewer",
                     "company_id": stage.things[company]["company"],

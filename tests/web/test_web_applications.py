@@ -155,3 +155,24 @@ async def test_companies_are_given_applications_by_who_may(served: Served, insta
         assert (await send(client, f"/application/{number}/unassign", company_id=ours)).status_code == 303
         assert (await client.get(f"/application/{number}.json")).json()["companies"] == []
         assert (await send(client, f"/application/{number}/explode", company_id=ours)).status_code == 404
+
+
+async def test_versions_are_compared_side_by_side_and_an_older_one_is_imported_again(
+    served: Served, installation: Installation
+) -> None:
+    number = await installed(installation)
+    async with served.client() as client:
+        assert "One version alone" in (await client.get(f"/application/{number}/compare")).text
+        settings = {"ZONE": {"type": "string", "defval": "y"}, "LIMIT": {"type": "integer"}}
+        await installed(installation, version="2.0.0", environment=settings)
+        assert "/compare" in (await client.get(f"/application/{number}")).text
+        page = (await client.get(f"/application/{number}/compare")).text
+        assert re.search(r"<code>ZONE</code> default</th><td>x</td><td>y</td>", page)
+        assert re.search(r"<code>LIMIT</code></th><td>.</td><td>new</td>", page)
+        assert "do-not-show" not in page
+        data = (await client.get(f"/application/{number}/compare.json?from=2&to=1")).json()
+        assert (data["before"]["version"], data["after"]["version"]) == ("2.0.0", "1.0.0")
+        assert (await client.get(f"/application/{number}/compare?from=9")).status_code == 404
+        assert (await client.get(f"/application/{number}/compare?from=x")).status_code == 400
+        back = await send(client, "/applications/import", source=data["after"]["text"])
+        assert "It takes the place of version 2.0.0." in back.text

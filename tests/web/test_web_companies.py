@@ -158,6 +158,50 @@ async def test_a_sheet_is_checked_with_every_place_that_is_wrong_and_then_import
         assert (refused.status_code, "of another encoding" in refused.text) == (422, True)
 
 
+async def test_a_sheet_changes_what_is_there_once_it_was_seen_what(installation: Installation, served: Served) -> None:
+    number = await company(installation, code="acme", email="a@acme.example", environment={"CITY": "Brno"})
+    sheet = "name;code;email;time_zone;company_env.CITY\nAcme Ltd;acme;;Europe/Vienna;Ostrava\n"
+    async with served.client() as client:
+        stays = (await send(client, "/companies/import?lang=en", {"text": sheet, "do": "check"})).text
+        assert "Stays as it is" in stays and "name, time_zone" in stays
+        wish = {"text": sheet, "update": "yes"}
+        checked = (await send(client, "/companies/import", {**wish, "do": "check"})).text
+        rows = re.findall(r"<code>([\w.]+)</code></td><td>([^<]*)</td><td>([^<]*)</td>", checked)
+        assert rows == [("name", "Acme Corp", "Acme Ltd"), ("time_zone", "Europe/Prague", "Europe/Vienna")]
+        assert "company_env.CITY" in checked and "another value, which is not shown" in checked
+        assert (await client.get(f"/company/{number}.json")).json()["company"]["name"] == "Acme Corp"
+        await send(client, "/companies/import", {**wish, "do": "import"})
+        shown = (await client.get(f"/company/{number}.json")).json()
+        assert (shown["company"]["name"], shown["company"]["time_zone"]) == ("Acme Ltd", "Europe/Vienna")
+        assert (shown["environment"], shown["email"]) == ({"CITY": "Ostrava"}, "a@acme.example")
+        again = (await send(client, "/companies/import", {**wish, "do": "check"})).text
+        assert "Of 1 line, all is there already." in again
+
+
+async def test_a_company_is_set_up_like_another_one_without_its_secrets(
+    installation: Installation, served: Served
+) -> None:
+    number = await company(installation, environment={"CITY": "Brno", "API_TOKEN": "s3cret"}, keep_output=30)
+    application = await installation.application("Echo")
+    await installation.template(number, application, "Nightly", active=True, interval="d")
+    async with served.client() as client:
+        page = (await client.get(f"/company/{number}/clone")).text
+        assert "1 run template, switched off" in page
+        wrong = await send(client, f"/company/{number}/clone?lang=cs", {"name": "Acme Corp", "code": "acme-corp"})
+        assert (wrong.status_code, 'id="code-error"' in wrong.text, "už používá jiná firma" in wrong.text) == (
+            422, True, True,
+        )  # fmt: skip
+        made = (await send(client, f"/company/{number}/clone?lang=en", {"name": "Bakery Two"})).text
+        assert "s3cret" not in made and "<code>API_TOKEN</code>" in made
+        found = re.search(r'href="/multiflexi/company/(\d+)">To the new company', made)
+        assert found is not None, made
+        shown = (await client.get(f"/company/{found[1]}.json")).json()
+        assert (shown["company"]["code"], shown["company"]["keep_output"]) == ("bakery-two", 30)
+        assert shown["environment"] == {"CITY": "Brno"}
+        listed = (await client.get("/run-templates.json", params={"company": found[1]})).json()["templates"]
+        assert [(each["name"], each["active"]) for each in listed] == [("Nightly", False)]
+
+
 async def test_who_sees_and_changes_a_company_follows_their_permissions(
     installation: Installation, served: Served
 ) -> None:

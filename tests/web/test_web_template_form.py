@@ -148,7 +148,7 @@ async def test_what_is_wrong_stands_beside_each_field_in_the_language_of_the_vie
         "Časové pásmo „Europe/Praha“ neexistuje. Nemá být Europe/Prague?",
         "Zadejte celé číslo.",
         "Hodnota 1000 nejde (počet pokusů); musí být mezi 1 a 100.",
-        "Toto není číslo.",
+        "Očekává se celé číslo.",
     ):
         assert text in texts, text
     assert any(text.startswith("Ve výrazu cronu „61 2 * * *“ je chyba (pole minuta): 61 je mimo") for text in texts)

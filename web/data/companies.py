@@ -11,6 +11,7 @@ import msgspec
 from domain.company import KEPT, ChangeCompany, warnings
 from domain.environment import environment_in
 from domain.event import Erased
+from domain.requirements import required, unmet
 from eventstore.keyring import Keyring
 from projections.queries import query as shared
 from web.database import Connection
@@ -39,6 +40,8 @@ class CompanyRow(msgspec.Struct, frozen=True, kw_only=True):
     keep_output: int | None
     keep_artifacts: int | None
     keep_history: int | None
+    customer: int | None
+    server: int | None
     created_at: datetime
     version: int
 
@@ -54,13 +57,14 @@ class CompanyList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AppShown(msgspec.Struct, frozen=True, kw_only=True):
-    """An application that a company has."""
+    """An application that a company has; ``unmet`` are the credentials that it requires and the company lacks."""
 
     id: int
     name: str
     version: str | None
     enabled: bool
     templates: int
+    unmet: list[str]
 
 
 class CompanyShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +119,16 @@ async def load(connection: Connection, keyring: Keyring, company_id: int) -> Com
     """
     company, sealed = await load_clear(connection, keyring, company_id)
     applications = await connection.fetch(shared("company.applications"), company_id, None, None, None, False)
+    needs = await connection.fetch(shared("application.of_companies"), company_id, None, None, None, False)
+    unmet_of = {
+        each["app_id"]: list(
+            unmet(
+                required({"requirements": msgspec.json.decode(each["requirements"] or "null")}),
+                msgspec.json.decode(each["offered"]),
+            )
+        )
+        for each in needs
+    }
     dependents = await connection.fetchrow(shared("company.dependents"), company_id)
     wish = ChangeCompany(
         company_id=company_id, registration_number=company.registration_number, vat_number=company.vat_number
@@ -131,6 +145,7 @@ async def load(connection: Connection, keyring: Keyring, company_id: int) -> Com
                 version=each["version"],
                 enabled=each["enabled"],
                 templates=each["runtemplates"],
+                unmet=unmet_of.get(each["app_id"], []),
             )
             for each in applications
         ],
@@ -162,7 +177,7 @@ async def load_clear(connection: Connection, keyring: Keyring, company_id: int) 
 
 def row_of(record: asyncpg.Record) -> CompanyRow:
     """Return a row of the query ``company.list`` as it is shown."""
-    same = ("id", "name", "time_zone", "enabled", "archived", "paused", "zabbix_host", "logo", "max_parallel", *KEPT)
+    same = ("id", "name", "time_zone", "enabled", "archived", "paused", "zabbix_host", "logo", "max_parallel", *KEPT, "customer", "server")
     return CompanyRow(
         code=record["slug"],
         registration_number=record["ic"],

@@ -18,6 +18,9 @@ from web.words import Translate
 TEXTS = ("name", "code", "registration_number", "vat_number", "email", "time_zone", "zabbix_host", "logo")
 NUMBERS = ("max_parallel", *KEPT)
 FIELDS = (*TEXTS, *NUMBERS)
+LINKS = {"customer_id": "customer", "server_id": "server"}
+"""Fields that name others, for those who may manage them, with their names in a row."""
+
 NEEDED = ("name", "code", "time_zone")
 """Fields that are never empty."""
 
@@ -32,6 +35,7 @@ NEW = dict.fromkeys(FIELDS, "") | {"time_zone": DEFAULT_TIME_ZONE}
 def typed_of(company: CompanyRow, sealed: Sealed) -> dict[str, str]:
     """Return what stands in the fields for a company."""
     shown = {name: getattr(company, name, None) for name in FIELDS} | {"email": sealed.email}
+    shown |= {name: getattr(company, column) for name, column in LINKS.items()}
     return {name: "" if value is None else str(value) for name, value in shown.items()}
 
 
@@ -49,11 +53,13 @@ def wish_of(
     """
     errors: dict[str, str] = {}
     wish: dict[str, Any] = {}
-    for name in FIELDS:
+    for name in (*FIELDS, *(name for name in LINKS if name in form)):
         text = form.get(name, "").strip()
         if text == before.get(name, ""):
             continue
-        if name in NUMBERS and text and not _COUNT.fullmatch(text):
+        if name in LINKS:
+            wish[name] = int(text) if _COUNT.fullmatch(text) else None
+        elif name in NUMBERS and text and not _COUNT.fullmatch(text):
             errors[name] = translate(NO_COUNT)
         elif name in NUMBERS:
             wish[name] = int(text) if text else None

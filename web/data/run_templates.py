@@ -22,7 +22,7 @@ from web.data.tasks import TaskRow, newest
 from web.data.template_changes import Change
 from web.errors import N_, BadRequestError, NotFoundError
 from web.queries import query
-from web.view import NOT_A_NUMBER, View
+from web.view import NOT_A_NUMBER, View, identifier
 
 PAGE = 50
 RECENT = 10
@@ -84,6 +84,9 @@ class TemplateList(msgspec.Struct, frozen=True, kw_only=True):
     templates: list[TemplateRow]
     skip: int
     more: int | None
+    find: str | None = None
+    app: int | None = None
+    app_name: str | None = None
 
 
 class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +101,7 @@ class TemplateShown(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
     pauses: list[Pause]
     inactive_reason: str | None
+    note: str | None
     one_at_a_time: bool
     waiting: int
     running: list[int]
@@ -119,11 +123,20 @@ async def load_list(connection: Connection, view: View) -> tuple[TemplateList, C
     text = view.parameters.get("skip", "0")
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
-    skip = int(text)
+    skip, find = int(text), view.parameters.get("find", "").strip() or None
+    app = identifier(view.parameters["app"], "app") if view.parameters.get("app") else None
     choice = await company_choice(connection, view)
-    found = await connection.fetch(shared("run_template.list"), view.company_id, None, PAGE + 1, skip, False, None, None)
-    more = skip + PAGE if len(found) > PAGE else None
-    return TemplateList(templates=[_row(record) for record in found[:PAGE]], skip=skip, more=more), choice
+    found = await connection.fetch(shared("run_template.list"), view.company_id, app, PAGE + 1, skip, False, None, find)
+    application = None if app is None else await connection.fetchrow(shared("application.find"), app, None, None)
+    listed = TemplateList(
+        templates=[_row(record) for record in found[:PAGE]],
+        skip=skip,
+        more=skip + PAGE if len(found) > PAGE else None,
+        find=find,
+        app=app,
+        app_name=application["name"] if application else None,
+    )
+    return listed, choice
 
 
 async def load(connection: Connection, keyring: Keyring, template_id: int) -> TemplateShown:
@@ -162,10 +175,17 @@ async def load(connection: Connection, keyring: Keyring, template_id: int) -> Te
         settings={name: record[name] for name in SETTINGS if record[name] is not None}
         | {"labels": msgspec.json.decode(record["labels"]), "limits": msgspec.json.decode(record["limits"])},
         secret=sorted(secret_names(definition or {})),
+        note=await _note(keyring, template_id, record["note"]),
         inactive_reason=(await pauses.subject(connection, pauses.TEMPLATE, template_id)).reason,
         created_at=record["DatCreate"],
         changed_at=record["DatSave"],
     )
+
+
+async def _note(keyring: Keyring, template_id: int, sealed: str | None) -> str | None:
+    """Return the note of a template in clear; None if there is none any more."""
+    (clear,) = await keyring.reveal([(msgspec.json.decode(sealed or "null"), f"run_template-{template_id}|note")])
+    return clear if isinstance(clear, str) else None
 
 
 def _row(record: asyncpg.Record) -> TemplateRow:

@@ -16,8 +16,9 @@ from domain.company import CreateCompany
 from domain.errors import DomainError, ForbiddenError
 from web import refusals
 from web.access import AnyRequest, acting_as
-from web.data import companies, company_form
-from web.data.companies import CompanyList, CompanyShown
+from web.data import companies, company_form, directory
+from web.data.companies import CompanyList, CompanyRow, CompanyShown
+from web.data.directory import Entry
 from web.errors import N_, BadRequestError, NotFoundError
 from web.rendering import page
 from web.site import Site
@@ -30,8 +31,9 @@ LONGEST_KEY = 200
 async def show_list(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show a page of companies."""
     listed = await read_list(view, site)
-    may_create = (await acting_as(request)).may("company.create")
-    return page(site.renderer.render("companies.html", view, listed=listed, may_create=may_create))
+    actor = await acting_as(request)
+    may = {"may_create": actor.may("company.create"), "may_manage": actor.may("customer.manage")}
+    return page(site.renderer.render("companies.html", view, listed=listed, **may))
 
 
 @get("/companies.json")
@@ -44,7 +46,7 @@ async def show_list_json(view: NamedDependency[View], site: NamedDependency[Site
 async def ask_for_new(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show the form of a new company."""
     await creating(request)
-    return page(render_new(site, view, company_form.NEW, {}))
+    return page(render_new(site, view, company_form.NEW, {}, await linkable(request, site)))
 
 
 @post("/companies/new")
@@ -66,7 +68,7 @@ async def create(
             errors = {error.field or "": refusals.told(error, translate)}
         else:
             return Redirect(view.url(f"company/{outcome.id}"), status_code=303)
-    return page(render_new(site, view, form, errors), 422)
+    return page(render_new(site, view, form, errors, await linkable(request, site)), 422)
 
 
 @get("/company/{name:str}")
@@ -78,6 +80,7 @@ async def show(
     if name.endswith(".json"):
         return Response(shown)
     actor, company = await acting_as(request), shown.company
+    links = await links_of(site, company) if actor.may("customer.manage") else {}
     return page(
         site.renderer.render(
             "company.html",
@@ -85,8 +88,11 @@ async def show(
             shown=shown,
             company=company,
             clock=view.clock(company.time_zone),
+            links=links,
             may_see_members=actor.may("member.view", company.id),
             may_change=actor.may("company.change", company.id),
+            may_configure=actor.may("template.configure", company.id),
+            may_clone=actor.may("company.create") and actor.may("credential.view", company.id),
             may_remove=actor.may("company.remove", company.id),
         )
     )
@@ -116,10 +122,33 @@ async def sent(request: AnyRequest) -> dict[str, str]:
     return {name: str(value) for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
-def render_new(site: Site, view: View, form: Mapping[str, str], errors: Mapping[str, str]) -> str:
+async def links_of(site: Site, company: CompanyRow) -> dict[str, Entry]:
+    """Return the customer and the server of a company, those that it has."""
+    numbers = {kind: getattr(company, kind) for kind in (directory.CUSTOMER, directory.SERVER)}
+    async with site.database.reading("*") as connection:
+        return {
+            kind: await directory.load(connection, site.database.store.keyring, kind, number)
+            for kind, number in numbers.items()
+            if number is not None
+        }
+
+
+async def linkable(request: AnyRequest, site: Site) -> dict[str, list[Entry]]:
+    """Return the customers and servers that a company can be given, for those who may manage them."""
+    if not (await acting_as(request)).may("customer.manage"):
+        return {}
+    async with site.database.reading("*") as connection:
+        return await directory.offered(connection, site.database.store.keyring)
+
+
+def render_new(
+    site: Site, view: View, form: Mapping[str, str], errors: Mapping[str, str], offered: Mapping[str, list[Entry]]
+) -> str:
     """Return the page with the form of a new company."""
-    typed = {name: form.get(name, "") for name in company_form.FIELDS}
-    return site.renderer.render("company_new.html", view, typed=typed, errors=errors, key=str(uuid.uuid4()))
+    typed = {name: form.get(name, "") for name in (*company_form.FIELDS, *company_form.LINKS)}
+    return site.renderer.render(
+        "company_new.html", view, typed=typed, errors=errors, offered=offered, key=str(uuid.uuid4())
+    )
 
 
 def identifier_of(name: str) -> int:

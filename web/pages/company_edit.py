@@ -20,7 +20,7 @@ from web.access import AnyRequest, acting_as
 from web.data import companies, company_form, environment_form
 from web.data.companies import CompanyRow, CompanyShown, Sealed
 from web.errors import N_, NotFoundError
-from web.pages.companies import identifier_of, read, sent
+from web.pages.companies import identifier_of, linkable, read, sent
 from web.rendering import page
 from web.site import Site
 from web.view import View
@@ -35,7 +35,8 @@ async def show(
 ) -> Response[str]:
     """Show the form."""
     company, sealed = await changing(request, view, site, name)
-    return page(render(site, view, company, sealed, company_form.typed_of(company, sealed)))
+    offered = await linkable(request, site)
+    return page(render(site, view, company, sealed, company_form.typed_of(company, sealed), offered=offered))
 
 
 @post("/company/{name:str}/edit")
@@ -60,9 +61,18 @@ async def save(
             return Redirect(view.url(f"company/{company.id}"), status_code=303)
     if "environment" in errors:
         wrong = {**wrong, "": errors.pop("environment")}
-    typed = {field: form.get(field, "") for field in company_form.FIELDS}
+    typed = {field: form.get(field, "") for field in (*company_form.FIELDS, *company_form.LINKS)}
     html = render(
-        site, view, company, sealed, typed, sent=form, errors=errors, wrong=wrong, changed_meanwhile=changed_meanwhile
+        site,
+        view,
+        company,
+        sealed,
+        typed,
+        sent=form,
+        errors=errors,
+        wrong=wrong,
+        changed_meanwhile=changed_meanwhile,
+        offered=await linkable(request, site),
     )
     return page(html, 409 if changed_meanwhile and not errors and not wrong else 422)
 
@@ -161,6 +171,7 @@ def render(site: Site, view: View, company: CompanyRow, sealed: Sealed, typed: M
         environment=environment,
         spare=environment_form.SPARE,
         changed_meanwhile=more.get("changed_meanwhile", False),
+        offered=more.get("offered") or {},
     )
 
 

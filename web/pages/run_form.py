@@ -137,7 +137,7 @@ def render(
         edited.document,
         before.environment if before else {},
         view.language,
-        below=edited.environment,
+        below={**edited.company_environment, **edited.environment},
         typed=sent,
         errors=wrong,
     )

@@ -9,6 +9,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
+from web.access import AnyRequest, acting_as, may_somewhere
 from web.data import preview, run_templates, template_changes
 from web.data.run_templates import TemplateList, TemplateShown
 from web.errors import N_, NotFoundError
@@ -21,12 +22,22 @@ NEXT = 5
 
 
 @get("/run-templates")
-async def show_list(view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+async def show_list(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show a page of run templates."""
+    actor = await acting_as(request)
     async with site.database.reading(view.companies) as connection:
         listed, choice = await run_templates.load_list(connection, view)
     clock = view.clock(choice.time_zone)
-    return page(site.renderer.render("run_templates.html", view, listed=listed, choice=choice, clock=clock))
+    return page(
+        site.renderer.render(
+            "run_templates.html",
+            view,
+            listed=listed,
+            choice=choice,
+            clock=clock,
+            may_configure=may_somewhere(actor, "template.configure", view.company_id),
+        )
+    )
 
 
 @get("/run-templates.json")
@@ -38,7 +49,11 @@ async def show_list_json(view: NamedDependency[View], site: NamedDependency[Site
 
 @get("/run-template/{name:str}")
 async def show(
-    view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str], saved: FromQuery[str] = ""
+    request: AnyRequest,
+    view: NamedDependency[View],
+    site: NamedDependency[Site],
+    name: FromPath[str],
+    saved: FromQuery[str] = "",
 ) -> Response[str] | Response[TemplateShown]:
     """Show a run template; with ``.json`` after its id, return it."""
     template_id = identifier_of(name.removesuffix(".json"))
@@ -48,6 +63,7 @@ async def show(
     shown = msgspec.structs.replace(shown, changes=changes, next_runs=_next_runs(site, view, shown))
     if name.endswith(".json"):
         return Response(shown)
+    actor, company_id = await acting_as(request), shown.template.company_id
     html = site.renderer.render(
         "run_template.html",
         view,
@@ -55,6 +71,9 @@ async def show(
         template=shown.template,
         clock=view.clock(shown.template.time_zone),
         key=str(uuid.uuid4()),
+        may_configure=actor.may("template.configure", company_id),
+        may_run=actor.may("job.run", company_id),
+        may_see_credentials=actor.may("credential.view", company_id),
         saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) < 10 else None,
     )
     return page(html)

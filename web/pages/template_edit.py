@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post
@@ -16,6 +17,7 @@ from commands.copies import clone
 from commands.shell import Shell
 from domain import run_template_fields as allowed
 from domain.errors import DomainError, ForbiddenError
+from domain.field_values import FieldsError
 from domain.run_template import ChangeRunTemplate
 from domain.schedule import INTERVALS
 from web import refusals, times
@@ -29,6 +31,9 @@ from web.site import Site
 from web.view import View
 
 LONGEST_KEY = 200
+HIDDEN_TOO = "hidden_too"
+"""Field that says of which values somebody knows that credentials hide them."""
+
 OPTIONS = {
     "interval": tuple(INTERVALS),
     "missed_policy": allowed.MISSED_POLICIES,
@@ -49,11 +54,14 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/run-template/{name:str}/edit")
-async def show(view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]) -> Response[str]:
+async def show(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Response[str]:
     """Show the form."""
     edited = await read(site, view, name)
     typed = await template_edit.typed_of(site, edited, template_edit.clock_of(view, edited))
-    return page(render(site, view, edited, typed))
+    given = await template_edit.given_by(site, await acting_as(request), edited)
+    return page(render(site, view, edited, typed, given=given))
 
 
 @get("/run-template/{name:str}/preview")
@@ -86,12 +94,17 @@ async def save(
     wish, errors = template_form.wish_of(form, before, clock, translate)
     variables, wrong = environment_form.changes_of(form, edited.document, edited.environment, translate)
     changed_meanwhile = form.get("version") != str(edited.record["stream_version"])
-    if not (errors or wrong or changed_meanwhile):
+    given = await template_edit.given_by(site, await acting_as(request), edited)
+    hidden = {name: given[name] for name, value in variables.items() if value is not None and name in given}
+    unseen = bool(hidden) and form.get(HIDDEN_TOO) != ",".join(sorted(hidden))
+    if not (errors or wrong or changed_meanwhile or unseen):
         command = ChangeRunTemplate(run_template_id=edited.id, set_environment=variables, **wish)
         try:
             outcome = await Shell(site.database.store).execute(command, await acting_as(request), source="web")
         except ForbiddenError:
             raise
+        except FieldsError as error:
+            wrong = {name: refusals.misfit(reason, translate) for name, reason in error.fields.items()}
         except DomainError as error:
             errors = {error.field or "": refusals.told(error, translate)}
         else:
@@ -100,7 +113,18 @@ async def save(
     if "environment" in errors:
         wrong = {**wrong, "": errors.pop("environment")}
     typed = {key: form.get(key, "") for key in before}
-    html = render(site, view, edited, typed, sent=form, errors=errors, wrong=wrong, changed_meanwhile=changed_meanwhile)
+    html = render(
+        site,
+        view,
+        edited,
+        typed,
+        sent=form,
+        given=given,
+        hidden=hidden,
+        errors=errors,
+        wrong=wrong,
+        changed_meanwhile=changed_meanwhile,
+    )
     return page(html, 409 if changed_meanwhile and not errors and not wrong else 422)
 
 
@@ -128,23 +152,32 @@ def render(
     typed: Mapping[str, str],
     *,
     sent: Mapping[str, str] | None = None,
-    errors: Mapping[str, str] | None = None,
-    wrong: Mapping[str, str] | None = None,
-    changed_meanwhile: bool = False,
+    given: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> str:
     """Return the page with the form."""
-    environment = environment_form.form_of(edited.document, edited.environment, view.language, typed=sent, errors=wrong)
+    wrong: Mapping[str, str] = more.get("wrong") or {}
+    environment = environment_form.form_of(
+        edited.document,
+        edited.environment,
+        view.language,
+        below=edited.company_environment,
+        given_by=given,
+        typed=sent,
+        errors=wrong,
+    )
     return site.renderer.render(
         "template_edit.html",
         view,
         template=edited,
         typed=typed,
-        errors=errors or {},
-        wrong=wrong or {},
+        errors=more.get("errors") or {},
+        wrong=wrong,
+        hidden=more.get("hidden") or {},
         environment=environment,
         preview=ahead(site, view, edited, typed),
         options=OPTIONS,
-        changed_meanwhile=changed_meanwhile,
+        changed_meanwhile=more.get("changed_meanwhile", False),
         spare=environment_form.SPARE,
         limits=allowed.LIMITS,
         sizes=template_form.SIZES,

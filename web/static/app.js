@@ -6,6 +6,8 @@ import "./js/live.js";
 import "./js/chart.js";
 import "./js/output.js";
 import "./js/schedule.js";
+import "./js/choose.js";
+import "./js/conditions.js";
 import "./js/copy.js";
 import "./js/account.js";
 import "./js/passkey.js";

@@ -20,6 +20,7 @@ from domain.application_events import ApplicationImported
 from domain.company_events import CompanyCreated
 from domain.event import Event
 from domain.job_events import Artifact, Channel, JobCancelled, JobFinished, JobScheduled, JobStarted, OutputCaptured
+from domain.member_order import order_of
 from domain.membership import GrantMembership
 from domain.run_template_events import RunTemplateCreated
 from domain.task_events import TaskFailed, TaskFulfilled, TaskMissed, TaskOpened
@@ -111,7 +112,7 @@ class Installation:
         document = {"name": name, "environment": {}, **definition}
         imported = ApplicationImported(
             application_id=number, uuid=str(uuid.uuid4()), name=name, version="1.0.0", executable="multiflexi-probe",
-            definition=document, digest=hashlib.sha256(name.encode()).hexdigest(),
+            definition=document, digest=hashlib.sha256(name.encode()).hexdigest(), order=order_of(document),
         )  # fmt: skip
         await self.append(f"application-{number}", None, imported)
         return number

@@ -16,6 +16,7 @@ from eventstore.keyring import Keyring
 from projections.queries import query as shared
 from web import times
 from web.data import environments, template_form
+from web.data.applications import document_of
 from web.database import Connection
 from web.errors import N_, NotFoundError
 from web.queries import query
@@ -72,7 +73,7 @@ async def load(connection: Connection, keyring: Keyring, template_id: int) -> Ed
     application = await connection.fetchrow(shared("application.find"), record["app_id"], None, None)
     company = await connection.fetchrow(shared("company.find"), record["company_id"], None, None, None)
     busy = await connection.fetch(query("queue.of_template"), template_id)
-    document: dict[str, Any] = msgspec.json.decode(application["definition"] or "{}") if application else {}
+    document: dict[str, Any] = document_of(application) if application and application["definition"] else {}
     sealed = await connection.fetchrow(shared("company.sealed"), record["company_id"])
     shared_values = await environments.opened(
         keyring, sealed["environment"] if sealed else None, f"company-{record['company_id']}"

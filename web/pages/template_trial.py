@@ -6,6 +6,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from commands import trial
 from commands.actor import require
 from domain.errors import ValidationError
 from web import refusals
@@ -65,6 +66,7 @@ def render(site: Site, view: View, shown: TrialShown, own: list[str] | None = No
         trial=shown.trial,
         problem=problem,
         own=own or [],
+        own_folder=trial.FOLDER,
         sources=SOURCES,
         clock=view.clock(shown.zone),
     )

@@ -6,12 +6,18 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import pytest
 
 from domain.application_events import ApplicationUpdated
 from domain.company_events import CompanyChanged, CompanyCreated
 from domain.job_events import JobCancelRequested, JobScheduled
 from domain.system_events import SystemPaused, SystemResumed
+from domain.task_events import TaskOpened
 from eventstore.log import Append
+from eventstore.verify import verify
+from projections.rebuild import rebuild
+from projections.registry import JOB_QUEUE, TASK
+from tests.projections.rows import differences, rows_of
 from tests.testbed.engine import COMPANY, Lab, engine
 from tests.testbed.postgres import Database
 from tests.testbed.stores import OpenTransaction, raw_connection, wait_until
@@ -61,6 +67,40 @@ async def test_a_company_with_one_job_does_not_wait_for_one_with_many(database: 
         single = await job_of(lab, 2, template)
         assert single in await claim(lab, 2)
         assert len(await claim(lab, 20)) == len(many) - 1
+
+
+@pytest.mark.parametrize("jobs", [1, 12])
+async def test_a_claim_leaves_what_a_rebuild_makes_of_its_events_and_whole_chains(
+    database: Database, jobs: int
+) -> None:
+    """A claim writes events and read models in a statement of its own, one of few jobs and one of many alike."""
+    async with engine(database) as lab:
+        now = datetime.now(UTC)
+        opened = TaskOpened(
+            task_id=1,
+            company_id=COMPANY,
+            run_template_id=await lab.template(overlap_policy="allow"),
+            window_start=now,
+            window_end=None,
+            deadline=None,
+            opened_at=now,
+        )
+        await lab.store.append(Append(stream="task-1", company_id=COMPANY, events=[opened]))
+        queued = [
+            await lab.schedule(opened.run_template_id, **({"task_id": 1} if number % 2 == 0 else {}))
+            for number in range(jobs)
+        ]
+        before = rows_of(database, projections=(JOB_QUEUE, TASK))
+        assert await claim(lab, 20) == queued
+        claimed = rows_of(database, projections=(JOB_QUEUE, TASK))
+        assert (
+            {row["state"] for row in claimed["job_queue"]} == {row["state"] for row in claimed["task"]} == {"running"}
+        )
+        assert claimed["task"][0]["attempts"] == (jobs + 1) // 2
+        assert differences(before, claimed).keys() == {"job_queue", "task"}
+        await asyncio.to_thread(rebuild, database.owner_url, ["job_queue", "task"])
+        assert differences(claimed, rows_of(database, projections=(JOB_QUEUE, TASK))) == {}
+        assert (await verify(lab.store)).findings == []
 
 
 async def test_within_a_company_priority_comes_first_then_time(database: Database) -> None:

@@ -66,6 +66,11 @@ READERS = {
           FROM choose_jobs('{Native,Docker,Podman,Kubernetes,Azure}', 100000, '{}', now() + interval '9 years') c (id)
           JOIN unnest(%(jobs)s::integer[], %(of)s::integer[]) t (id, company_id) USING (id)
     """,
+    "few_jobs": """
+        SELECT t.company_id
+          FROM unnest(few_jobs('{Native,Docker,Podman,Kubernetes,Azure}', 100000, '{}', now() + interval '9 years')) c (id)
+          JOIN unnest(%(jobs)s::integer[], %(of)s::integer[]) t (id, company_id) USING (id)
+    """,
     "company_page": "SELECT company_page(NULL, true, NULL, false, 100000, 0)",
     "run_template_page": """
         SELECT t.company_id FROM run_template_page(NULL, NULL, NULL, NULL, false, 100000, 0) p (id)

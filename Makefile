@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3 python python3.14 python3.13 python3.12 py
 BIN := .venv/bin
 # Further arguments of pytest, as in: make test PYTEST="tests/daemons -k restart"
 PYTEST ?=
-# Tests run in two processes, a file's tests together; WORKERS=0 runs them in one.
+# Tests run in two processes, a file's tests together, the slow files first; WORKERS=0 runs them in one.
 WORKERS ?= 2
 # Further arguments of the benchmarks, as in: make bench BENCH="P1 --seconds 5"
 BENCH ?=
@@ -38,7 +38,7 @@ run: environment
 	@exec "$(BIN)/python" -m daemons
 
 test: environment-dev components
-	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: environment-dev
 	@"$(BIN)/ruff" check .

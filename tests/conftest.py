@@ -12,6 +12,7 @@ Tests run on the embedded version; with ``@pytest.mark.postgres_versions(15, 18)
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +39,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         versions = (chosen,)
     ids = [f"postgresql-{version}" for version in versions]
     metafunc.parametrize("postgres", versions, ids=ids, indirect=True, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: whatever is left for the end is short, and no process waits for another."""
+    tests = Counter(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    # Also where several processes share the tests, file by file: with --no-loadscope-reorder they keep this order.
+    items.sort(key=lambda item: (item.path not in slow, -tests[item.path], item.path))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

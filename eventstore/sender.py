@@ -13,6 +13,7 @@ import asyncpg
 
 from eventstore.errors import ConcurrencyError, EventStoreError, IdempotencyKeyError, StreamCompanyError
 from eventstore.log import Appended, Cursor
+from eventstore.notifier import CHANNEL
 from eventstore.request import Answer, Entry, Request
 
 SEPARATOR = "\x1f"
@@ -98,6 +99,9 @@ BATCH = """
 """
 """Text comes as one string for each column, which the driver encodes faster; JSON escapes the character between."""
 
+BATCH_TELLING = BATCH.replace("position\n", "position, (SELECT pg_notify($16, $17))\n")
+"""The same, and whoever listens hears of it as soon as it is committed."""
+
 
 class Sender:
     """A connection on which one transaction after another appends.
@@ -121,6 +125,7 @@ class Sender:
         self._next_event: Any = None
         self._events: Any = None
         self._batch: Any = None
+        self._batch_telling: Any = None
 
     def simple(self, entries: Sequence[Entry]) -> bool:
         """Return whether this is one event that may be tried without being judged first."""
@@ -129,11 +134,12 @@ class Sender:
         _, _, _, _, types, data, _, payloads = entries[0]
         return len(types) == 1 and payloads[0] is None and len(data[0]) < LONG_DATA and not self._inline.get(types[0])
 
-    async def send(self, group: list[Request]) -> Sequence[Answer | None]:
+    async def send(self, group: list[Request], tell: str = "") -> Sequence[Answer | None]:
         """Append what the requests want in one transaction; return what each came to.
 
         No stream and no key stands in the requests twice. One that came to None was left out: it is not simple after
-        all and is to be sent again.
+        all and is to be sent again. With ``tell``, listeners are told these categories by the same transaction, unless
+        all requests are simple.
 
         Raises
         ------
@@ -144,7 +150,7 @@ class Sender:
             await self._open()
         for request in group:
             if not request.simple:
-                return await self._send_batch(group)
+                return await self._send_batch(group, tell)
         if len(group) == 1 and group[0].entries[0].expected >= 0:
             return await self._send_event(group[0].entries[0])
         return await self._send_events(group)
@@ -162,6 +168,7 @@ class Sender:
             self._next_event = await connection.prepare(NEXT_EVENT)
             self._events = await connection.prepare(EVENTS)
             self._batch = await connection.prepare(BATCH)
+            self._batch_telling = await connection.prepare(BATCH_TELLING)
         except BaseException:
             # The caller may have gone away in between: a connection that is half ready is none.
             connection.terminate()
@@ -192,13 +199,13 @@ class Sender:
         }
         return [written.get(request.entries[0].stream) for request in group]
 
-    async def _send_batch(self, group: list[Request]) -> Sequence[Answer]:
+    async def _send_batch(self, group: list[Request], tell: str) -> Sequence[Answer]:
         entries = [entry for request in group for entry in request.entries]
         payloads = [payload for entry in entries for payload in entry.payloads]
         metas = {meta for entry in entries for meta in entry.meta}
         folds = dict.fromkeys(fold for entry in entries for kind in entry.types for fold in self._inline.get(kind, ()))
         keyed = any(request.key is not None for request in group)
-        rows = await self._batch.fetch(
+        rows = await (self._batch_telling if tell else self._batch).fetch(
             [number for number, request in enumerate(group, 1) for _ in request.entries],
             SEPARATOR.join([entry.stream for entry in entries]),
             [entry.class_ for entry in entries],
@@ -214,9 +221,10 @@ class Sender:
             list(folds) or None,
             [request.key for request in group] if keyed else None,
             [request.fingerprint for request in group] if keyed else None,
+            *([CHANNEL, tell] if tell else []),
         )
         outcomes = iter(rows)
-        return [answer(request, [tuple(next(outcomes)) for _ in request.entries]) for request in group]
+        return [answer(request, [tuple(next(outcomes))[:5] for _ in request.entries]) for request in group]
 
 
 def answer(request: Request, outcomes: Sequence[tuple[Any, ...]]) -> Answer:

@@ -18,6 +18,7 @@ from domain.event import Event
 from eventstore.errors import DatabaseUnavailableError
 from eventstore.listener import POLL
 from eventstore.log import Append, Cursor
+from eventstore.notifier import CHANNEL
 from eventstore.read import Recorded
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
@@ -126,6 +127,37 @@ async def cut(database: Database, stores: list[EventStore], listening: list[asyn
             await asyncio.sleep(chance.uniform(0.01, 0.2))
     finally:
         await superuser.close()
+
+
+async def test_after_a_silence_the_appending_transaction_tells_and_what_follows_is_told_together(
+    database: Database,
+) -> None:
+    async with open_store(database) as store, open_store(database) as other:
+        heard: list[tuple[int, str]] = []
+        listening = await other._connect()
+        await listening.add_listener(CHANNEL, lambda _connection, pid, _channel, payload: heard.append((pid, payload)))
+        changes = [CompanyChanged(company_id=7, email=f"{number}@example.org") for number in range(2)]
+        await store.append(Append(stream="company-7", company_id=7, events=changes))
+        connection = store._appender._sender._connection
+        assert connection is not None
+        own = connection.get_server_pid()
+        await wait_until(lambda: answered(len(heard) == 1), "the first notification")
+        assert heard == [(own, "company")]
+        several = [
+            Append(stream=f"{category}-8", company_id=8, events=[CompanyChanged(company_id=8, name=f"{number}")] * 2)
+            for number, category in enumerate(("company", "company", "membership"))
+        ]
+        store._appender._hold_back()
+        for append in several:
+            await store.append(append)
+        await wait_until(lambda: answered(len(heard) > 1), "the notifications that were held back")
+        assert heard[1][0] != own
+        assert heard[1][1] in ("company", "company,membership")
+        await listening.close()
+
+
+async def answered(condition: bool) -> bool:
+    return condition
 
 
 @pytest.mark.slow

@@ -38,7 +38,9 @@ DECLARE
 BEGIN
     IF ended <> '{}' THEN
         DELETE FROM job_queue q WHERE q.job_id = ANY (ended);
-        IF cardinality(ended) = cardinality(batch) THEN
+        -- What an executor appends: ends of jobs, with their last output.
+        IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
+                        WHERE b.type IN ('JobScheduled', 'JobChanged', 'JobStarted', 'JobCancelRequested')) THEN
             RETURN;
         END IF;
     END IF;

@@ -75,7 +75,7 @@ CREDENTIAL = Projection(
 )
 JOB_QUEUE = Projection(
     name="job_queue",
-    version=3,
+    version=4,
     classes=(JOB, JOB),
     inline=True,
     tables=("job_queue",),

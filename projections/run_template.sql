@@ -41,6 +41,11 @@ CREATE FUNCTION fold_run_template(batch event[]) RETURNS void LANGUAGE plpgsql A
 DECLARE
     behind integer;
 BEGIN
+    -- Most jobs that are scheduled are due by no schedule.
+    IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).type, (unnest(batch)).data) b
+                    WHERE b.type NOT LIKE 'Job%' OR b.type = 'JobScheduled' AND b.data ? 'next_due') THEN
+        RETURN;
+    END IF;
     IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b
                 WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved', 'CredentialAssigned',
                                  'CredentialUnassigned')) THEN

@@ -151,7 +151,13 @@ BEGIN
          WHERE e.position IS NOT NULL;
         IF batch IS NOT NULL THEN
             FOREACH fold IN ARRAY p_inline LOOP
-                EXECUTE format('SELECT %I($1)', fold) USING batch;
+                -- Those of every job are planned once, not for each append.
+                CASE fold
+                    WHEN 'fold_job_queue' THEN PERFORM fold_job_queue(batch);
+                    WHEN 'fold_task' THEN PERFORM fold_task(batch);
+                    WHEN 'fold_run_template' THEN PERFORM fold_run_template(batch);
+                    ELSE EXECUTE format('SELECT %I($1)', fold) USING batch;
+                END CASE;
             END LOOP;
         END IF;
     END IF;

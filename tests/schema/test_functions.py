@@ -68,7 +68,8 @@ READERS = {
     """,
     "few_jobs": """
         SELECT t.company_id
-          FROM unnest(few_jobs('{Native,Docker,Podman,Kubernetes,Azure}', 100000, '{}', now() + interval '9 years')) c (id)
+          FROM unnest(few_jobs('{Native,Docker,Podman,Kubernetes,Azure}', 100000, '{}', now() + interval '9 years'))
+               c (id)
           JOIN unnest(%(jobs)s::integer[], %(of)s::integer[]) t (id, company_id) USING (id)
     """,
     "company_page": "SELECT company_page(NULL, true, NULL, false, 100000, 0)",

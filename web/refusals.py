@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from domain.errors import DomainError
 from domain.field_values import FieldsError
-from web import phrases
+from web import phrases, wishes, words
 from web.errors import N_
 from web.words import Translate
 
@@ -264,6 +264,10 @@ PARTS: dict[str, str] = {
 """Fields of a cron expression."""
 
 
+_WORDS = {"field": FIELDS, "part": PARTS, **dict.fromkeys(("state", "wanted", "verb"), STATES)}
+"""Words that values of messages are, by the name of the value."""
+
+
 def misfit(reason: str, translate: Translate) -> str:
     """Return what is wrong with the value of a setting, as a sentence in the viewer's language."""
     told = phrases.translated(reason, MISFITS, translate)
@@ -276,14 +280,12 @@ def told(error: DomainError, translate: Translate) -> str:
         return " ".join(f"{name}: {misfit(reason, translate)}" for name, reason in error.fields.items())
 
     def value(name: str, text: str) -> str:
-        if name == "field":
-            return translate(FIELDS.get(text, text))
-        if name == "part":
-            return translate(PARTS.get(text, text))
-        if name in ("state", "wanted", "verb"):
-            return translate(STATES.get(text, text))
-        if name == "why":
-            return phrases.translated(text, WHY, translate)
-        return text
+        if (known := _WORDS.get(name)) is not None:
+            return translate(known.get(text, text))
+        if name in ("wish", "command"):
+            return wishes.told(text, translate)
+        if name == "actor":
+            return words.actor(text, translate)
+        return phrases.translated(text, WHY, translate) if name == "why" else text
 
     return phrases.translated(error.message, PATTERNS, translate, value)

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
 from markupsafe import Markup
 
-from web import i18n, times, words
+from web import findings, i18n, times, words
 from web.assets import Assets
 from web.preferences import THEMES
 from web.view import BASE, View
@@ -100,6 +100,7 @@ class Renderer:
         environment.filters.update(
             word=translate,
             actor=lambda name: words.actor(name, translate),
+            finding=lambda text: findings.told(text, translate),
             reason=lambda text: words.reason(text, translate),
             number=lambda value: format_decimal(value, locale=language),
             plain=lambda value: f"{value:g}",

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commands.actor import Actor, denied
 from commands.errors import TAKEN
+from domain import definition
 from domain.cron import CronError, parse
+from domain.definition_format import DEFINITION
 from domain.errors import DomainError, NotFoundError, StateError, TakenError, ValidationError
 from domain.field_values import FieldsError, problem
-from web import i18n, phrases, refusals, words
+from domain.findings import DocumentError, Findings
+from domain.permissions import EVERYTHING
+from web import findings, i18n, phrases, refusals, wishes, words
 
 PROJECT = Path(refusals.__file__).resolve().parent.parent
 WALKED = (
@@ -96,6 +102,11 @@ def test_refusals_whose_words_depend_on_values_are_known() -> None:
     translate = i18n.translations("cs").gettext
     for error in refused:
         assert refusals.told(error, translate) != error.message
+    assert refusals.told(refused[0], translate) == (
+        "K tomu (měnit firmu, pozastavit ji a znovu spustit) je potřeba oprávnění company.change, které Uživatel 5 ve "
+        "firmě 7 nemá. Požádejte o ně správce."
+    )
+    assert set(EVERYTHING.values()) <= set(wishes.WISHES)
     wrong = FieldsError({"LIMIT": "expected at most 9.", "MAIL": "expected a mail address such as name@example.org."})
     assert refusals.told(wrong, translate) == (
         "LIMIT: Očekává se nejvýše 9. MAIL: Očekává se e-mailová adresa, třeba jmeno@example.org."
@@ -110,6 +121,37 @@ def test_what_can_be_wrong_with_a_value_is_known() -> None:
     found += [problem("set", "x", {"y": "y"}), problem("file-path", "x" * 5000)]
     for told in found:
         assert told is not None and phrases.found(told, refusals.MISFITS) is not None, told
+
+
+BROKEN: dict[str, Any] = {
+    "name": 5, "description": {}, "version": "x" * 70, "executable": "../run", "uuid": "no uuid!", "homepage": None,
+    "colour": "red", "exitCodes": {"x": {}, "999": {}}, "tags": "a, b",
+    "artifacts": [{"path": "/etc"}, {"path": "../x"}],
+    "environment": {"a-b": {}, "=": {}, "LIMIT": {"type": "integer", "defval": "x", "min": "y", "required": 3},
+                    "MODE": {"type": "colour", "condition": [], "description": {"xx": "X", "en": 4}}, "N": 1},
+}  # fmt: skip
+
+
+def test_whatever_is_wrong_with_a_definition_is_known() -> None:
+    texts = [
+        "{,}", '{"a": 1,}', '{"a": "b\n"}', '{"name": "\\u0000"}', "[]", '{"a": 1e999}', "[" * 300 + "]" * 300,
+        '{"name": "a", "name": "b"}', "\ufeff{}",
+        json.dumps({"name": "P", "description": "", "executable": "x", "environment": {}, "version": "x" * 70}),
+    ]  # fmt: skip
+    walked = Findings()
+    DEFINITION(walked, "", BROKEN)
+    reasons = {each.reason for each in (*walked.errors, *walked.warnings)}
+    for text in texts:
+        try:
+            reasons |= {each.reason for each in definition.read(text).warnings}
+        except DocumentError as error:
+            reasons |= {each.reason for each in error.findings}
+    assert len(reasons) > 25
+    assert {reason for reason in reasons if phrases.found(reason, findings.REASONS) is None} == set()
+    translate = i18n.translations("cs").gettext
+    assert findings.told("expected an object, found text.", translate) == "očekává se objekt, je tu text."
+    told = findings.told("the default does not fit the type: expected a whole number.", translate)
+    assert told == "výchozí hodnota neodpovídá typu: očekává se celé číslo."
 
 
 def test_a_refusal_that_is_not_known_is_told_as_it_is() -> None:

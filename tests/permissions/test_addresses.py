@@ -41,6 +41,7 @@ OF_A_THING = {
     "run-template/{name}/edit": "run-template/{template}/edit",
     "run-template/{name}/preview": "run-template/{template}/preview",
     "run-template/{name}/preview.json": "run-template/{template}/preview.json",
+    "run-template/{name}/remove": "run-template/{template}/remove",
     "run-template/{name}/trial": "run-template/{template}/trial",
     "run-template/{name}/trial.json": "run-template/{template}/trial.json",
     "run-template/{name}/run": "run-template/{template}/run",

@@ -162,6 +162,16 @@ async def test_one_is_made_and_one_of_each_application_of_a_company(installation
         assert "Echo" in (await client.get(f"/company/{company}/populate")).text
 
 
+async def test_one_is_removed_after_what_goes_with_it_was_told(installation: Installation, served: Served) -> None:
+    company, application, (one, two) = await templates(installation, 2)
+    await installation.schedule(company, application, one)
+    async with served.client() as client:
+        assert "1 job that waits is cancelled." in (await client.get(f"/run-template/{one}/remove")).text
+        assert (await send(client, f"/run-template/{one}/remove")).status_code == 303
+        assert (await client.get(f"/run-template/{one}")).status_code == 404
+        assert (await client.get(f"/run-template/{two}")).status_code == 200
+
+
 @needs("chromium")
 async def test_they_are_chosen_by_the_keyboard_and_the_pages_fit(installation: Installation, browser: Browser) -> None:
     company, _, (one, *_) = await templates(installation)
@@ -175,6 +185,7 @@ async def test_they_are_chosen_by_the_keyboard_and_the_pages_fit(installation: I
         "/run-templates",
         f"/run-templates/change?id={one}",
         "/run-templates/new",
+        f"/run-template/{one}/remove",
         f"/company/{company}/populate",
     )
     for path in (None, *addresses):

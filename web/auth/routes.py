@@ -14,7 +14,7 @@ OPEN = (r"^/$", r"^/favicon\.ico$", r"^/multiflexi/static/", r"^/multiflexi/heal
 SEEN = (
     (r"/artifact|/job/[^/]+/(artifact|output)", "output.view"),
     (r"/run-template/[^/]+/credentials", "credential.view"),
-    (r"/run-templates/(change|new)", "template.configure"),
+    (r"/run-templates/(change|new)|/run-template/[^/]+/remove", "template.configure"),
     (r"/run-template", "template.view"),
     (r"/applications/import", "application.change"),
     (r"/application", "application.view"),

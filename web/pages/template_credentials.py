@@ -29,7 +29,7 @@ async def show(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
 ) -> Response[str]:
     """Show the credentials of a run template, and those of its company with what each would hide."""
-    return page(render(site, view, await read(request, site, view, name), {}))
+    return page(await render(request, site, view, await read(request, site, view, name), {}))
 
 
 @get("/run-template/{name:str}/credentials.json")
@@ -59,7 +59,7 @@ async def change(
         raise
     except DomainError as error:
         told = {"": refusals.told(error, site.renderer.translate(view))}
-        return page(render(site, view, await read(request, site, view, name), told), 422)
+        return page(await render(request, site, view, await read(request, site, view, name), told), 422)
     return Redirect(view.url(f"run-template/{number}/credentials"), status_code=303)
 
 
@@ -73,9 +73,14 @@ async def read(request: AnyRequest, site: Site, view: View, name: str) -> Templa
     return found
 
 
-def render(site: Site, view: View, shown: TemplateCredentials, errors: dict[str, str]) -> str:
+async def render(
+    request: AnyRequest, site: Site, view: View, shown: TemplateCredentials, errors: dict[str, str]
+) -> str:
     """Return the page."""
-    return site.renderer.render("template_credentials.html", view, shown=shown, errors=errors, hides=HIDES)
+    may_assign = (await acting_as(request)).may("credential.assign", shown.company_id)
+    return site.renderer.render(
+        "template_credentials.html", view, shown=shown, errors=errors, hides=HIDES, may_assign=may_assign
+    )
 
 
 HANDLERS = (show, show_json, change)

@@ -39,11 +39,11 @@ async def import_sheet(request: AnyRequest, view: NamedDependency[View], site: N
     """Check a sheet and show what would be made; with ``do=import``, make it."""
     actor = await creating(request)
     form = await request.form()
+    update = bool(form.get("update"))
     text, problem = await text_of(form, site, view)
     if problem is not None:
-        return page(render(site, view, planned=Plan((), (problem,))), 422)
+        return page(render(site, view, planned=Plan((), (problem,)), update=update), 422)
     shell = Shell(site.database.store)
-    update = bool(form.get("update"))
     planned = await plan(shell, actor, read(text), update=update)
     if planned.problems or form.get("do") != "import":
         return page(render(site, view, text=text, planned=planned, update=update), 422 if planned.problems else 200)

@@ -77,7 +77,7 @@ def wants_json(words: Sequence[str]) -> bool:
         if word == "--":
             break
         name, equals, value = word.partition("=")
-        if name in ("-f", "--format"):
+        if name in ("-f", "-F", "--format"):
             value = value if equals else "".join(words[number + 1 : number + 2])
             found = value.lower() == "json"
         elif word.startswith("-f") and not word.startswith("--"):

@@ -197,6 +197,27 @@ COMMANDS = {
     "user-role:set": Entry("user_changes.set_roles", "Set the system roles of a user."),
     "user:create": Entry("user_changes.create_user", "Create a user."),
     "user:delete": Entry("user_changes.delete_user", "Remove a user."),
+    "user-erasure:approve": Entry(
+        "erasure.approve_erasure",
+        "Find that a user is to be erased; somebody other than who asked, and than the user.",
+    ),
+    "user-erasure:audit": Entry(
+        "erasure.audit_erasure", "Show what happened to a request, from the log; or write it to a file."
+    ),
+    "user-erasure:cleanup": Entry(
+        "erasure.cleanup_erasures", "Make reasons and notes of requests unreadable that were closed seven years ago."
+    ),
+    "user-erasure:create": Entry("erasure.create_erasure", "Ask that a user be erased."),
+    "user-erasure:list": Entry(
+        "erasure.list_erasures",
+        "List requests for erasure: one's own, or all of them who manages users; newest first.",
+    ),
+    "user-erasure:process": Entry(
+        "erasure.process_erasure", "Do an erasure that was approved, or go on with one that was interrupted."
+    ),
+    "user-erasure:reject": Entry("erasure.reject_erasure", "Find that a user is not to be erased."),
+    "user-erasure:withdraw": Entry("erasure.withdraw_erasure", "Take back a request that is not being done yet."),
+    "user:data-erasure": Entry("erasure.data_erasure", "Do what `user-erasure:ACTION` does."),
     "user:first": Entry(
         "user_changes.first_user", "Make an administrator with a generated password, if there never was any user."
     ),

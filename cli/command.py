@@ -13,7 +13,7 @@ import asyncio
 import inspect
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,19 +122,33 @@ def use_environment(
     return tuple(pair for pair in given if isinstance(pair, tuple))
 
 
-def common(*, pairs: bool = False) -> list[click.Parameter]:
-    """Return the options that every command has; ``pairs``: those of a command that takes settings of a job."""
+def common(*, pairs: bool = False, taken: Collection[str] = ()) -> list[click.Parameter]:
+    """Return the options that every command has.
+
+    Parameters
+    ----------
+    pairs : bool
+        Whether the command takes settings of a job.
+    taken : Collection[str]
+        Letters that the command has for options of its own: where ``-f`` is one, the form of the answer is ``-F``.
+    """
     formats = click.Choice(("text", "json"), case_sensitive=False)
     also = " Or KEY=VALUE, the same as --env." if pairs else ""
     return [
-        option("format", "-f", type=formats, default="text", help="Form of the answer: text (default) or json."),
+        option(
+            "format",
+            "-F" if "-f" in taken else "-f",
+            type=formats,
+            default="text",
+            help="Form of the answer: text (default) or json.",
+        ),
         option("verbose", "-v", count=True, help="Say more; create and update answer the whole record."),
         flag("no-ansi", help="No colours."),
         flag("no-interaction", "-n", hidden=True),
         click.Option(["--as", "acting_as"], metavar="LOGIN", help="Act as this user, with what the user may do."),
         option(
             "environment",
-            "-e",
+            *(() if "-e" in taken else ("-e",)),
             type=SettingsFile(pairs=pairs),
             multiple=True,
             is_eager=True,
@@ -156,6 +170,7 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
     comes to what ``--env`` or ``--config`` give.
     """
     pairs = any(parameter.name == "env" for parameter in parameters)
+    taken = {word for parameter in parameters for word in parameter.opts}
 
     def build(action: Action) -> click.Command:
         def callback(**values: Any) -> int:
@@ -195,7 +210,7 @@ def command(*parameters: click.Parameter) -> Callable[[Action], click.Command]:
         return click.Command(
             None,
             callback=callback,
-            params=[*parameters, *common(pairs=pairs)],
+            params=[*parameters, *common(pairs=pairs, taken=taken)],
             help=inspect.getdoc(action),
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         )

@@ -172,6 +172,17 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "user:update",
         "user-role:set",
         "user-role:list",
+        "user-erasure:approve",
+        "user-erasure:cleanup",
+        "user-erasure:process",
+        "user-erasure:reject",
+    ),
+    "users.own": (
+        "user-erasure:audit",
+        "user-erasure:create",
+        "user-erasure:list",
+        "user-erasure:withdraw",
+        "user:data-erasure",
     ),
     "token.own": (
         "token:create",

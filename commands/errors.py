@@ -70,6 +70,7 @@ TAKEN = {
     "user_passkey_pkey": ("credential_id", "passkey_taken", "This passkey signs another user in already."),
     "user_group_name_key": ("name", "group_name_taken", "The name “{}” belongs to another group. Choose another."),
     "access_request_open_key": ("company_id", "request_open", "The user has asked for access to company {} already."),
+    "erasure_open_key": ("user_id", "erasure_open", "There is an open request for the erasure of user {} already."),
     "user_identity_pkey": ("subject", "identity_taken", "This account signs another user in already."),
     "job_queue_due_key": ("due", "job_due_taken", "There is a job for what was due at {} already."),
 }

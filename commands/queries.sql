@@ -489,3 +489,38 @@ SELECT t.company_id FROM run_template t WHERE t.id = $1::integer
 -- name: whose_task
 -- The company of a task. $1: id.
 SELECT t.company_id FROM task t WHERE t.id = $1::integer
+
+-- name: erasure
+-- One request for the erasure of a user. $1: id.
+SELECT r.id, r.user_id, r.deletion_type, r.status, r.requested_by, r.closed_at, false AS removed, r.stream_version
+  FROM erasure_request r WHERE r.id = $1::integer
+
+-- name: old_erasures
+-- Ids of requests that were closed before a moment and whose key is there still. $1: moment, $2: statuses of those that are closed.
+SELECT r.id FROM erasure_request r
+ WHERE r.closed_at < $1::timestamptz AND r.status = ANY ($2::text[])
+   AND (r.forgotten_at IS NULL OR EXISTS (SELECT FROM data_keys k WHERE k.owner = 'erasure:' || r.id))
+ ORDER BY 1
+
+-- name: tokens_of_user
+-- Ids of the API tokens of a user that were not revoked. $1: user.
+SELECT t.id FROM api_token t WHERE t.user_id = $1::integer AND t.revoked_at IS NULL ORDER BY 1
+
+-- name: passkeys_of_user
+-- Ids of the passkeys of a user. $1: user.
+SELECT p.credential_id FROM user_passkey p WHERE p.user_id = $1::integer ORDER BY 1
+
+-- name: identities_of_user
+-- Keyed hashes of the accounts elsewhere that sign a user in. $1: user.
+SELECT i.subject_key FROM user_identity i WHERE i.user_id = $1::integer ORDER BY 1
+
+-- name: forget_sign_in
+-- Removes what signing in keeps of a user; how many sessions ended. $1: user, $2: keys of their attempts.
+WITH ended AS (DELETE FROM user_session s WHERE s.user_id = $1::integer RETURNING 1),
+     void AS (DELETE FROM one_time_secret o WHERE o.user_id = $1),
+     step AS (DELETE FROM totp_use t WHERE t.user_id = $1),
+     used AS (DELETE FROM passkey_use p WHERE p.user_id = $1),
+     calls AS (DELETE FROM api_token_use u USING api_token t WHERE t.id = u.token_id AND t.user_id = $1),
+     tried AS (DELETE FROM sign_in_attempt a WHERE a.key = ANY ($2::text[])),
+     refused AS (DELETE FROM refusal_count r WHERE r.user_id = $1)
+SELECT count(*) FROM ended

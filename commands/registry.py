@@ -10,6 +10,7 @@ from commands import (
     credential_prototypes,
     credentials,
     directory,
+    erasures,
     jobs,
     memberships,
     run_templates,
@@ -48,6 +49,14 @@ from domain.credential import (
 from domain.credential_prototype import ImportCredentialPrototype, RemoveCredentialPrototype
 from domain.credential_type import ChangeCredentialType, CreateCredentialType, RemoveCredentialType
 from domain.customer import CreateCustomer, RemoveCustomer
+from domain.erasure import (
+    ApproveErasure,
+    CompleteErasure,
+    ForgetErasure,
+    RejectErasure,
+    RequestErasure,
+    StartErasure,
+)
 from domain.job import CancelJob, ChangeJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.membership import GrantMembership, RevokeMembership
 from domain.run_template import (
@@ -147,6 +156,12 @@ PREPARE: dict[type[Command], Prepare] = {
     RequestAccess: access_requests.prepare_request,
     ApproveRequest: access_requests.prepare_approve,
     RefuseRequest: access_requests.prepare_refuse,
+    RequestErasure: erasures.prepare_request,
+    ApproveErasure: erasures.prepare_review,
+    RejectErasure: erasures.prepare_review,
+    StartErasure: erasures.prepare_start,
+    CompleteErasure: erasures.prepare_complete,
+    ForgetErasure: erasures.prepare_forget,
     CreateToken: tokens.prepare_create,
     ChangeToken: tokens.prepare_change,
 }

@@ -34,7 +34,7 @@ from domain.user_group import RemoveGroupMember
 
 async def prepare_create(desk: Desk, command: CreateUser) -> Prepared:
     """Give a user id, UUID, keyed hashes and the moment."""
-    _check_roles(desk.actor, command, command.roles)
+    check_reach(desk.actor, command, command.roles)
     email = checks.email(command.email)
     return Prepared(
         command=msgspec.structs.replace(
@@ -55,7 +55,7 @@ async def prepare_change(desk: Desk, command: ChangeUser | ChangeProfile) -> Pre
         if command.login is not UNSET:
             fields["login_key"] = await desk.facts.keyed("login", login_text(command.login))
         if command.enabled is False:
-            await _somebody_stays(desk, row, "disabled")
+            await somebody_stays(desk, row, "disabled")
     if command.email is not UNSET:
         email = checks.email(command.email)
         fields["email_key"] = None if email is None else await desk.facts.keyed("email", email)
@@ -64,7 +64,7 @@ async def prepare_change(desk: Desk, command: ChangeUser | ChangeProfile) -> Pre
 
 async def prepare_remove(desk: Desk, command: RemoveUser) -> Prepared:
     """Let the memberships of a user go with them, and what they asked for."""
-    await _somebody_stays(desk, await manageable(desk, command), "removed")
+    await somebody_stays(desk, await manageable(desk, command), "removed")
     memberships = await desk.all_facts.ids("memberships", command.user_id)
     groups = await desk.all_facts.ids("groups_of_user", command.user_id)
     requests = await desk.all_facts.ids("open_requests", command.user_id)
@@ -81,9 +81,9 @@ async def prepare_remove(desk: Desk, command: RemoveUser) -> Prepared:
 async def prepare_role(desk: Desk, command: GrantRole | RevokeRole) -> Prepared:
     """See that nobody grants or revokes a role that is mightier than theirs, and that somebody stays in charge."""
     row = await manageable(desk, command)
-    _check_roles(desk.actor, command, [command.role])
+    check_reach(desk.actor, command, [command.role])
     if command.role.strip().lower() == SUPER_ADMIN and (isinstance(command, RevokeRole) or command.until is not None):
-        await _somebody_stays(desk, row, "without that role")
+        await somebody_stays(desk, row, "without that role")
     if isinstance(command, GrantRole):
         command = msgspec.structs.replace(command, now=desk.now)
     return Prepared(command=command)
@@ -117,17 +117,31 @@ async def manageable(desk: Desk, command: UserCommand | CreateToken) -> Any:
     """
     row = await present(desk.all_facts, "user", command.user_id, "user")
     if desk.actor.user_id != command.user_id:
-        _check_roles(desk.actor, command, row["roles"])
+        check_reach(desk.actor, command, row["roles"])
     return row
 
 
-def _check_roles(actor: Actor, command: Command, roles: Iterable[str]) -> None:
+def check_reach(actor: Actor, command: Command, roles: Iterable[str]) -> None:
+    """Refuse what concerns system roles that are mightier than those of the actor.
+
+    Raises
+    ------
+    DeniedError
+        They are.
+    """
     names = [role.strip().lower() for role in roles]
     if actor.kind == "user" and not of_system_roles(names) <= actor.permissions:
         raise denied(actor, type(command).__name__, "users.manage", None)
 
 
-async def _somebody_stays(desk: Desk, row: Any, what: str) -> None:
+async def somebody_stays(desk: Desk, row: Any, what: str) -> None:
+    """Refuse what would leave nobody in charge of the installation.
+
+    Raises
+    ------
+    StateError
+        The user is the only one who may do everything.
+    """
     if SUPER_ADMIN in row["roles"] and await desk.all_facts.row("some_super_admin", row["id"]) is None:
         raise StateError(
             f"User {row['id']} is the only one with the role {SUPER_ADMIN} and cannot be {what}. Grant it to somebody "

@@ -27,6 +27,7 @@ from domain import (
     credential_prototype,
     credential_type,
     customer,
+    erasure,
     job,
     membership,
     run_template,
@@ -44,6 +45,7 @@ from domain.credential_events import CredentialEvent
 from domain.credential_prototype_events import CredentialPrototypeEvent
 from domain.credential_type_events import CredentialTypeEvent
 from domain.customer_events import CustomerEvent
+from domain.erasure_events import ErasureEvent
 from domain.event import Event
 from domain.job_events import JobEvent
 from domain.membership_events import MembershipEvent
@@ -174,6 +176,7 @@ ACCESS_REQUEST = Aggregate(
     access_request.decide,
     access_request.evolve,
 )
+ERASURE = Aggregate("erasure", erasure.Erasure, ErasureEvent, erasure.ErasureCommand, erasure.decide, erasure.evolve)
 
 ALL = (
     COMPANY,
@@ -191,6 +194,7 @@ ALL = (
     SERVER,
     USER_GROUP,
     ACCESS_REQUEST,
+    ERASURE,
 )
 BY_CATEGORY = {aggregate.category: aggregate for aggregate in ALL}
 

@@ -145,6 +145,22 @@ ACCESS_REQUEST = Projection(
     tables=("access_request",),
     types=("AccessRequested", "RequestWithdrawn", "RequestApproved", "RequestRefused"),
 )
+ERASURE = Projection(
+    name="erasure",
+    version=1,
+    classes=(CONFIGURATION, CONFIGURATION),
+    inline=True,
+    tables=("erasure_request",),
+    types=(
+        "ErasureRequested",
+        "ErasureWithdrawn",
+        "ErasureApproved",
+        "ErasureRejected",
+        "ErasureStarted",
+        "ErasureCompleted",
+        "ErasureForgotten",
+    ),
+)
 API_TOKEN = Projection(
     name="api_token",
     version=1,
@@ -220,6 +236,7 @@ ALL = (
     MEMBERSHIP,
     USER_GROUP,
     ACCESS_REQUEST,
+    ERASURE,
     API_TOKEN,
     CUSTOMER,
     SERVER,

@@ -12,11 +12,12 @@ from domain.access_request import RequestAccess
 from domain.api_token import CreateToken
 from domain.company import AssignApplication
 from domain.credential_prototype import ImportCredentialPrototype
+from domain.erasure import ApproveErasure, WithdrawErasure
 from domain.membership import GrantMembership
 from domain.run_template import AssignCredential
 from domain.user_group import AddGroupMember
 from tests.permissions.office import DEFINITION, MARKS, Office
-from tests.permissions.wishes import asked, digest
+from tests.permissions.wishes import asked, digest, erasure
 from tests.testbed.credentials import prototype_text
 
 
@@ -112,6 +113,18 @@ async def own_request(scene: Scene) -> int:
     """Return a request of the user's own for a company that is there for it alone."""
     company = await scene.office.fresh_company()
     return await scene.office.make(RequestAccess(company_id=company, user_id=scene.user_id))
+
+
+async def own_erasure(scene: Scene) -> int:
+    """Return the open request for the erasure of the user, which is made if there is none."""
+    pool = scene.office.shell.store.pool
+    there = "SELECT id FROM erasure_request WHERE user_id = $1 AND status = 'pending'"
+    return await pool.fetchval(there, scene.user_id) or await erasure(scene.office, user_id=scene.user_id)
+
+
+async def no_own_erasure(scene: Scene) -> str:
+    await scene.office.do(WithdrawErasure(erasure_id=await own_erasure(scene)))
+    return "--deletion-type soft"
 
 
 async def company_application(scene: Scene) -> str:
@@ -275,9 +288,18 @@ LINES: dict[str, Line] = {
     "user-group:list": lambda s: "",
     "user-group:remove": group_member,
     "user-group:update": lambda s: made(s.office.group(), "{} --description Changed"),
+    "user-erasure:approve": lambda s: made(erasure(s.office), "--request-id {}"),
+    "user-erasure:audit": lambda s: made(own_erasure(s), "--request-id {}"),
+    "user-erasure:cleanup": lambda s: "",
+    "user-erasure:create": no_own_erasure,
+    "user-erasure:list": lambda s: "",
+    "user-erasure:process": lambda s: made(erasure(s.office, ApproveErasure), "--request-id {}"),
+    "user-erasure:reject": lambda s: made(erasure(s.office), "--request-id {} --reason No"),
+    "user-erasure:withdraw": lambda s: made(own_erasure(s), "--request-id {}"),
     "user-role:list": lambda s: f"--user_id {s.things['user']}",
     "user-role:set": lambda s: made(s.office.user("viewer"), "--user_id {} --roles user"),
     "user:create": lambda s: f"--login made-{next(s.office.numbers)} --role viewer",
+    "user:data-erasure": lambda s: "list",
     "user:delete": lambda s: made(s.office.user("viewer"), "{}"),
     "user:first": lambda s: "",
     "user:get": lambda s: str(s.things["user"]),

@@ -41,6 +41,15 @@ from domain.credential_type import (
     RemoveCredentialType,
 )
 from domain.customer import ChangeCustomer, CreateCustomer, RemoveCustomer
+from domain.erasure import (
+    ApproveErasure,
+    CompleteErasure,
+    ForgetErasure,
+    RejectErasure,
+    RequestErasure,
+    StartErasure,
+    WithdrawErasure,
+)
 from domain.job import CancelJob, ChangeJob, FinishJob, RequestCancel, ScheduleJob, StartJob
 from domain.membership import GrantMembership, RevokeMembership
 from domain.run_template import (
@@ -167,6 +176,23 @@ async def asked(office: Office, company: str, user_id: int | None = None) -> int
     )
 
 
+async def erasure(office: Office, *steps: type[Command], user_id: int | None = None) -> int:
+    """Have a request for the erasure of a user, and what further commands make of it."""
+    number = await office.make(RequestErasure(user_id=user_id or await office.user("viewer"), reason="Asked by letter"))
+    for step in steps:
+        await office.do(step(erasure_id=number))  # type: ignore[call-arg]
+    return number
+
+
+async def old_erasure(office: Office) -> int:
+    """Have a request that was withdrawn so long ago that its reasons need not be kept."""
+    number = await erasure(office, WithdrawErasure)
+    await office.shell.store.pool.execute(
+        "UPDATE erasure_request SET closed_at = closed_at - interval '8 years' WHERE id = $1", number
+    )
+    return number
+
+
 async def remove_group_member(office: Office, _company: str) -> Command:
     group, user = await office.group(), await office.user("viewer")
     await office.do(AddGroupMember(user_group_id=group, user_id=user))
@@ -273,6 +299,13 @@ OF_INSTALLATION: dict[type[Command], Maker] = {
     ChangeUser: lambda o, _: then(o.user("viewer"), lambda one: ChangeUser(user_id=one, first_name="Jane")),
     RemoveUser: lambda o, _: then(o.user("viewer"), lambda one: RemoveUser(user_id=one)),
     GrantRole: lambda o, _: then(o.user("viewer"), lambda one: GrantRole(user_id=one, role="user")),
+    ApproveErasure: lambda o, _: then(erasure(o), lambda one: ApproveErasure(erasure_id=one)),
+    RejectErasure: lambda o, _: then(erasure(o), lambda one: RejectErasure(erasure_id=one, reason="No")),
+    StartErasure: lambda o, _: then(erasure(o, ApproveErasure), lambda one: StartErasure(erasure_id=one)),
+    CompleteErasure: lambda o, _: then(
+        erasure(o, ApproveErasure, StartErasure), lambda one: CompleteErasure(erasure_id=one)
+    ),
+    ForgetErasure: lambda o, _: then(old_erasure(o), lambda one: ForgetErasure(erasure_id=one)),
     RevokeRole: lambda o, _: then(o.user("viewer"), lambda one: RevokeRole(user_id=one, role="viewer")),
 }
 """Commands about the installation, or about users as those see them who manage them."""
@@ -334,6 +367,8 @@ OF_ACCOUNT: dict[type[Command], OwnMaker] = {
     UnlinkIdentity: unlink,
     RequestAccess: lambda o, u: later(RequestAccess(company_id=o.companies[THIRD], user_id=u, reason="For the audit")),
     WithdrawRequest: lambda o, u: then(asked(o, THIRD, u), lambda one: WithdrawRequest(access_request_id=one)),
+    RequestErasure: lambda _, u: later(RequestErasure(user_id=u, reason="I leave")),
+    WithdrawErasure: lambda o, u: then(erasure(o, user_id=u), lambda one: WithdrawErasure(erasure_id=one)),
     CreateToken: lambda o, u: later(CreateToken(user_id=u, digest=digest(o), name="Backup")),
     ChangeToken: lambda o, u: then(
         token(o, u), lambda one: ChangeToken(api_token_id=one, until=datetime.now(UTC) + timedelta(days=1))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import strategies as st
 
 from tests.projections import lives_of_credentials as credentials
+from tests.projections import lives_of_erasures as erasures
 from tests.projections import lives_of_groups as groups
 from tests.projections import lives_of_jobs as jobs
 from tests.projections import lives_of_settings as settings
@@ -75,6 +76,8 @@ VERBS: dict[Callable[[History, int, int], None], tuple[str, ...]] = {
     groups.let_group_in_or_out: ("companies", "groups"),
     groups.ask_for_access: ("companies", "users"),
     groups.answer_request: ("requests",),
+    erasures.ask_for_erasure: ("users",),
+    erasures.go_on_with_erasure: ("erasures",),
     settings.pause_or_resume: (),
     settings.remove_what_is_over: ("companies",),
 }

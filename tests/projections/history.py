@@ -53,6 +53,7 @@ class History:
     let_in: dict[tuple[int, int], int] = field(default_factory=dict)
     """Of each group and company, the membership."""
     requests: dict[int, tuple[int, int]] = field(default_factory=dict)
+    erasures: dict[int, tuple[int, str]] = field(default_factory=dict)
     """Those that nobody has answered, with company and user."""
     dues: set[datetime] = field(default_factory=set)
     queued: dict[int, Job] = field(default_factory=dict)

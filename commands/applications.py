@@ -73,7 +73,13 @@ async def import_bytes(
     DocumentError
         It is no definition; the error holds every place that is wrong.
     """
-    read = definition.read(source)
+    return await import_read(shell, definition.read(source), actor, key=key, source_name=source_name)
+
+
+async def import_read(
+    shell: Executes, read: definition.Definition, actor: Actor, *, key: str | None = None, source_name: str = "cli"
+) -> Outcome:
+    """Import a definition whose text was read; see :func:`import_bytes`."""
     outcome = await shell.execute(ImportApplication(definition=read.document), actor, key=key, source=source_name)
     # What only the text shows, such as a name given twice, is known here alone.
     return msgspec.structs.replace(outcome, warnings=read.warnings)

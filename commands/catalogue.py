@@ -149,7 +149,7 @@ async def take(
         It is no definition.
     """
     assessed = await assess(facts, source, LOOKED_AT)
-    outcome = await applications.import_bytes(shell, source, actor, key=key, source_name=by)
+    outcome = await applications.import_read(shell, assessed.read, actor, key=key, source_name=by)
     return msgspec.structs.replace(outcome, warnings=located(outcome.warnings, source)), assessed
 
 

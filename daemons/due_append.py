@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -33,11 +33,14 @@ Outcome = Literal["scheduled", "changed", "known", "refused"]
 task before, ``refused`` by the database."""
 
 SCHEDULE = """
-    SELECT schedule_due($1, $2, $3, $4, $5, $6, $7, string_to_array($8, E'\\x1f'), $9, $10, $11, $12, $13,
-                        string_to_array($14, E'\\x1f'), string_to_array($15, E'\\x1f')::jsonb[],
-                        string_to_array($16, E'\\x1f')::jsonb[], $17)
+    SELECT schedule_due($1::text::integer[], $2::text::integer[], $3::text::integer[], $4, $5, $6,
+                        $7::text::integer[], string_to_array($8, E'\\x1f'), $9, $10::text::integer[],
+                        $11::text::boolean[], $12::text::boolean[], $13::text::integer[], $14,
+                        string_to_array($15, E'\\x1f'), string_to_array($16, E'\\x1f')::jsonb[],
+                        string_to_array($17, E'\\x1f')::jsonb[], $18)
 """
-"""Text comes as one string for each column, which the driver encodes faster; JSON escapes the character between."""
+"""Columns of text, numbers and flags come as one string each, which the driver encodes faster than arrays; JSON escapes
+the character between."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +82,8 @@ async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
     rank: list[int] = []
     last: list[bool] = []
     old: list[bool] = []
-    windows: list[datetime | None] = []
+    opening: list[int] = []
+    windows: list[datetime] = []
     types: list[str] = []
     data: list[str] = []
     versions: list[int] = []
@@ -91,25 +95,28 @@ async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
                 rank.append(place)
                 last.append(place == len(append.events))
                 old.append(append.expected != NO_STREAM)
-                windows.append(event.window_start if isinstance(event, TaskOpened) else None)
+                if isinstance(event, TaskOpened):
+                    opening.append(number)
+                    windows.append(event.window_start)
                 types.append(type(event).__name__)
                 data.append(codec.encode(event))
                 versions.append(type(event).schema_version)
     kinds = set(versions)
     outcomes = await store.pool.fetchval(
         SCHEDULE,
-        [template.run_template_id for template in templates],
-        [template.company_id for template in templates],
-        [template.stream_version for template in templates],
+        _array(template.run_template_id for template in templates),
+        _array(template.company_id for template in templates),
+        _array(template.stream_version for template in templates),
         [template.next_due for template in templates],
         [one.next_due for one in wanted],
         [one.ran for one in wanted],
-        of,
+        _array(of),
         SEPARATOR.join(streams),
         JOB,
-        rank,
-        last,
-        old,
+        _array(rank),
+        _array(last),
+        _array(old),
+        _array(opening),
         windows,
         SEPARATOR.join(types),
         SEPARATOR.join(data),
@@ -119,6 +126,11 @@ async def _call(store: EventStore, wanted: Sequence[Wanted]) -> list[Outcome]:
     if "scheduled" in outcomes:
         store.notifier.notify({stream.partition("-")[0] for stream in streams})
     return outcomes
+
+
+def _array(values: Iterable[int]) -> str:
+    """Return numbers or flags as the text of an array."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 def _meta(schema_version: int) -> str:

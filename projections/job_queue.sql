@@ -25,8 +25,8 @@ CREATE TABLE job_queue (
 CREATE INDEX job_queue_fair ON job_queue (company_id, priority DESC, not_before, job_id) WHERE state = 'queued';
 CREATE INDEX job_queue_start ON job_queue (not_before) WHERE state = 'queued';
 CREATE INDEX job_queue_running ON job_queue (company_id, run_template_id) WHERE state = 'running';
-CREATE INDEX job_queue_template ON job_queue (run_template_id, state);
-CREATE UNIQUE INDEX job_queue_due_key ON job_queue (run_template_id, due) WHERE due IS NOT NULL;
+-- Also how the jobs of a template are found, those that nobody's due time asked for among them.
+CREATE UNIQUE INDEX job_queue_due_key ON job_queue (run_template_id, due);
 
 -- Folds the life of jobs into job_queue. Takes a batch in log order.
 -- Its plans are made when the queue may be empty and are kept when it is not: so none that scans all of it.

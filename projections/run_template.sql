@@ -16,7 +16,8 @@ CREATE TABLE run_template (
     stream_version integer     NOT NULL
 );
 CREATE INDEX run_template_company ON run_template (company_id, id);
-CREATE INDEX run_template_application ON run_template (app_id, id);
+-- With the company, so that those of an application that a session sees are counted from the index alone.
+CREATE INDEX run_template_application ON run_template (app_id, id) INCLUDE (company_id) WHERE removed_at IS NULL;
 CREATE INDEX run_template_name ON run_template (name);
 CREATE INDEX run_template_words ON run_template USING gin (words);
 

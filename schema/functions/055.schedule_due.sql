@@ -3,9 +3,9 @@
 -- it: so of any number of schedulers one has it. Whoever changes it at this moment keeps it.
 -- Takes: of each template its id, company, version of its stream, due time, the one after it, and the last one that a job
 --   is made for (or NULL); of each event, those of a stream one after the other, its template (1-based), stream, class,
---   rank in the stream (1-based), whether it is the last of the stream, whether the stream may have been there before, the
---   window that it opens (or NULL), type, data and metadata (or one for all of them); the inline projections to fold but
---   that of due, which moves here.
+--   rank in the stream (1-based), whether it is the last of the stream, whether the stream may have been there before; of each
+--   window that is opened its template (1-based) and its beginning; again of each event its type, data and metadata (or one
+--   for all of them); the inline projections to fold but that of due, which moves here.
 -- Returns: of each template 'scheduled'; 'changed' when it was changed or dealt with by somebody else, or is held by
 --   somebody else at this moment; 'known' when a task of one of its windows has been opened before.
 -- Raises: serialization_failure when a stream was appended to meanwhile: try again; unique_violation when a stream or a
@@ -15,10 +15,13 @@
 DROP FUNCTION IF EXISTS schedule_due(
     integer[], integer[], integer[], timestamptz[], integer[], text[], smallint, integer[], boolean[], boolean[],
     timestamptz[], text[], jsonb[], jsonb[], text[]);
+DROP FUNCTION IF EXISTS schedule_due(
+    integer[], integer[], integer[], timestamptz[], timestamptz[], timestamptz[], integer[], text[], smallint, integer[],
+    boolean[], boolean[], timestamptz[], text[], jsonb[], jsonb[], text[]);
 CREATE OR REPLACE FUNCTION schedule_due(
     p_template integer[], p_company integer[], p_version integer[], p_due timestamptz[], p_next timestamptz[],
     p_ran timestamptz[], p_of integer[], p_stream text[], p_class smallint, p_rank integer[], p_last boolean[],
-    p_old boolean[], p_window timestamptz[], p_type text[], p_data jsonb[], p_meta jsonb[], p_inline text[]
+    p_old boolean[], p_opening integer[], p_window timestamptz[], p_type text[], p_data jsonb[], p_meta jsonb[], p_inline text[]
 ) RETURNS text[]
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan AS $$
@@ -55,7 +58,7 @@ BEGIN
     LOCK TABLE streams IN ROW EXCLUSIVE MODE;
     FOR place IN
         SELECT DISTINCT e.of
-          FROM unnest(p_of, p_window) AS e (of, begin)
+          FROM unnest(p_opening, p_window) AS e (of, begin)
           JOIN task k ON k.run_template_id = p_template[e.of] AND k.window_start = e.begin
     LOOP
         known[place] := true;

@@ -74,10 +74,6 @@ BEGIN
         RAISE unique_violation USING CONSTRAINT = 'run_template_owner', MESSAGE = 'a run template depends on what is removed';
     END IF;
 
-    IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).type, (unnest(batch)).data) b
-                    WHERE b.type <> 'JobScheduled' OR b.data ? 'next_due') THEN
-        RETURN; -- jobs beside the schedule
-    END IF;
     WITH found AS MATERIALIZED (
         SELECT (b.data->>'run_template_id')::integer AS id, min(b.company_id) AS company_id, max(b.place) AS newest,
                max(b.place) FILTER (WHERE b.type <> 'RunTemplateRemoved' AND b.data ? 'next_due') AS moved,

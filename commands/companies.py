@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from commands.facts import present
 from commands.preparing import TEMPLATE_OWNER, Desk, Prepared, filled, fresh_id, guard
+from domain.access_request import WithdrawRequest
 from domain.aggregates import APPLICATION
 from domain.command import Command
 from domain.company import (
@@ -21,7 +22,7 @@ from domain.credential import RemoveCredential
 from domain.credential_type import RemoveCredentialType
 from domain.errors import StateError, TakenError
 from domain.event import UNSET, Unset
-from domain.membership import GrantMembership
+from domain.membership import GrantMembership, RevokeMembership
 from domain.run_template import RemoveRunTemplate, RescheduleRunTemplate
 from eventstore.vault import vault_owner
 
@@ -110,6 +111,9 @@ async def prepare_remove(desk: Desk, command: RemoveCompany) -> Prepared:
     gone: list[Command] = [RemoveRunTemplate(run_template_id=one) for one in templates]
     gone += [RemoveCredential(credential_id=one, leaving=True) for one in credentials]
     gone += [RemoveCredentialType(credential_type_id=one, leaving=True) for one in types]
+    # Who was let in is let out, so that the log tells it as of any other company that they leave.
+    gone += [RevokeMembership(membership_id=one) for one in await desk.all_facts.ids("memberships_of_company", number)]
+    gone += [WithdrawRequest(access_request_id=one) for one in await desk.all_facts.ids("requests_of_company", number)]
     return Prepared(
         command=command,
         consequences=tuple(gone),

@@ -67,7 +67,6 @@ SYSTEM_ROLES: dict[str, frozenset[str]] = {
     "admin": _USER
     | {
         "company.create",
-        "company.remove",
         "customer.manage",
         "application.change",
         "prototype.change",

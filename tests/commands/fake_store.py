@@ -168,6 +168,12 @@ class FakeFacts:
     def _credentials_of_company(self, _company_id: int) -> list[int]:
         return []
 
+    def _memberships_of_company(self, _company_id: int) -> list[int]:
+        return []
+
+    def _requests_of_company(self, _company_id: int) -> list[int]:
+        return []
+
     def _types_of_company(self, _company_id: int) -> list[int]:
         return []
 

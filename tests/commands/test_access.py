@@ -15,7 +15,7 @@ from commands.errors import DeniedError
 from commands.shell import Shell
 from domain.access_request import ApproveRequest, RefuseRequest, RequestAccess, WithdrawRequest
 from domain.command import Command
-from domain.company import ChangeCompany, CreateCompany
+from domain.company import ChangeCompany, CreateCompany, RemoveCompany
 from domain.errors import NotFoundError, StateError, TakenError, ValidationError
 from domain.membership import GrantMembership, RevokeMembership
 from domain.user_commands import CreateUser, GrantRole, RemoveUser
@@ -235,3 +235,21 @@ async def test_reasons_are_not_stored_in_clear(office: Office) -> None:
     for table in ("events", "access_request", "audit_trail"):
         rows = await office.shell.store.pool.fetch(f"SELECT to_jsonb(t)::text FROM {table} t")
         assert not any("Zebulon" in row[0] for row in rows), table
+
+
+async def test_a_company_that_is_removed_lets_everybody_out_and_answers_no_request_any_more(office: Office) -> None:
+    company = (await office.do(CreateCompany(name="Gone Ltd"))).id
+    jane, john = await office.user("jane"), await office.user("john")
+    group = await office.group(john)
+    await office.do(GrantMembership(user_id=jane, company_id=company, role="viewer"))
+    await office.do(GrantMembership(user_group_id=group, company_id=company, role="viewer"))
+    await office.do(RequestAccess(company_id=company, user_id=await office.user("anna")))
+    await office.do(RemoveCompany(company_id=company))
+    pool = office.shell.store.pool
+    left = "SELECT count(*) FROM membership WHERE company_id = $1 AND revoked_at IS NULL"
+    assert await pool.fetchval(left, company) == 0
+    assert await pool.fetchval("SELECT state FROM access_request WHERE company_id = $1", company) == "withdrawn"
+    kinds = await pool.fetch("SELECT type FROM events WHERE company_id = $1 ORDER BY position", company)
+    assert [row[0] for row in kinds][-4:] == [
+        "MembershipRevoked", "MembershipRevoked", "RequestWithdrawn", "CompanyRemoved",
+    ]  # fmt: skip

@@ -240,6 +240,14 @@ SELECT m.id, m.role, m.more, m.less, m.revoked_at IS NOT NULL AS revoked, m.stre
 -- Ids of the memberships of a user. $1: user.
 SELECT m.id FROM membership m WHERE m.user_id = $1::integer AND m.revoked_at IS NULL ORDER BY m.id
 
+-- name: memberships_of_company
+-- Ids of the memberships of users and groups in a company. $1: company.
+SELECT m.id FROM membership m WHERE m.company_id = $1::integer AND m.revoked_at IS NULL ORDER BY m.id
+
+-- name: requests_of_company
+-- Ids of the requests for access to a company that nobody has answered. $1: company.
+SELECT r.id FROM access_request r WHERE r.company_id = $1::integer AND r.state = 'open' ORDER BY r.id
+
 -- name: memberships_of_group
 -- Ids of the memberships of a group. $1: group.
 SELECT m.id FROM membership m WHERE m.user_group_id = $1::integer AND m.revoked_at IS NULL ORDER BY m.id
@@ -494,6 +502,11 @@ SELECT t.company_id FROM task t WHERE t.id = $1::integer
 -- One request for the erasure of a user. $1: id.
 SELECT r.id, r.user_id, r.deletion_type, r.status, r.requested_by, r.closed_at, false AS removed, r.stream_version
   FROM erasure_request r WHERE r.id = $1::integer
+
+-- name: open_erasure
+-- The open request for the erasure of a user. $1: user.
+SELECT r.id, r.deletion_type, r.status, r.requested_at FROM erasure_request r
+ WHERE r.user_id = $1::integer AND r.status IN ('pending', 'approved', 'processing')
 
 -- name: old_erasures
 -- Ids of requests that were closed before a moment and whose key is there still. $1: moment, $2: statuses of those that are closed.

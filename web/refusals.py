@@ -106,6 +106,7 @@ PATTERNS: tuple[str, ...] = (
     N_("The environment has {size} bytes in all; at most {most} can be given to a process."),
     N_("There is no run template {id}. `run-template:list` shows those there are."),
     N_("There is no job {id}. `job:list` shows those there are."),
+    N_("There is an open request for the erasure of user {id} already."),
     N_("There is no company {id}. `company:list` shows those there are."),
     N_("There is no application {id}. `application:list` shows those there are."),
     N_("Company {id} is switched off: none of its jobs start. Switch it on first."),

@@ -18,7 +18,7 @@ from domain.user_events import PasswordSet
 from tests.testbed.components import needs
 from tests.web.conftest import Browser, Served
 from tests.web.seeding import Installation
-from tests.web.test_sign_in import post
+from tests.web.signing_in import PASSWORD, post
 from tests.web.test_web_browser import has_no_horizontal_scroll, shows
 from tests.web.test_web_users import made, token
 from web.auth import one_time_codes
@@ -256,3 +256,23 @@ async def test_pages_of_users_fit_and_are_accessible(
         assert await has_no_horizontal_scroll(page), path
         found = await Axe().run(page)
         assert [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]] == [], path
+
+
+async def test_a_user_asks_that_their_data_be_erased_and_takes_it_back(
+    installation: Installation, served: Served
+) -> None:
+    user = await installation.user("jane", PASSWORD)
+    async with served.client(await installation.session(user)) as client:
+        form = {"_csrf_token": await token(client, "/account")}
+        wrong = await client.post("/account/erasure", data={**form, "current": "not it"})
+        assert wrong.status_code == 422 and "This is not your password." in wrong.text
+        asked = await client.post("/account/erasure", data={**form, "current": PASSWORD})
+        assert asked.headers["location"] == "/multiflexi/account?saved=erasure"
+        page = (await client.get("/account?saved=erasure")).text
+        assert "Your wish was noted." in page and "Take it back" in page
+        again = await client.post("/account/erasure", data={**form, "current": PASSWORD})
+        assert again.status_code == 422
+        back = await client.post("/account/erasure", data={**form, "what": "withdraw"})
+        assert back.status_code == 303 and "Take it back" not in (await client.get("/account")).text
+    rows = await installation.store.pool.fetch("SELECT user_id, deletion_type, status FROM erasure_request")
+    assert [tuple(row) for row in rows] == [(user, "hard", "withdrawn")]

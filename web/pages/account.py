@@ -288,6 +288,7 @@ async def render(
         provider=None if site.openid is None else site.openid.settings.name,
         to_prove=state.password is None and not await proved(request, site, state, ""),
         permissions=EVERYTHING,
+        erasure=await site.sign_in.facts.row("open_erasure", state.user_id),
         fresh_token=token,
     )
 

@@ -10,6 +10,7 @@ from litestar.response import Redirect
 
 from commands import tokens
 from domain.api_token import CreateToken, RevokeToken
+from domain.erasure import HARD, RequestErasure, WithdrawErasure
 from domain.errors import DomainError, ForbiddenError
 from domain.user_commands import LinkIdentity, UnlinkIdentity
 from web import refusals
@@ -70,6 +71,31 @@ async def revoke_token(request: AnyRequest, view: NamedDependency[View], site: N
     actor, _ = await own(request, site)
     number = identifier((await sent(request)).get("token_id", "-"), "token_id")
     return await done(site, view, actor, RevokeToken(api_token_id=number), "token")
+
+
+@post("/account/erasure")
+async def ask_for_erasure(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]
+) -> Redirect | Response[str]:
+    """Ask that the own data be erased, or take that back; who has a password proves it."""
+    actor, state = await own(request, site)
+    form, translate = await sent(request), site.renderer.translate(view)
+    there = await site.sign_in.facts.row("open_erasure", state.user_id)
+    if form.get("what") == "withdraw":
+        if there is None:
+            raise BadRequestError(TOO_OLD)
+        return await done(site, view, actor, WithdrawErasure(erasure_id=there["id"]), "erasure")
+    if not await proved(request, site, state, form.get("current", "")):
+        return page(await render(request, site, view, state, errors={"erasure": translate(unproved(state))}), 422)
+    wish = RequestErasure(
+        user_id=state.user_id, deletion_type=form.get("kind") or HARD, reason=form.get("reason") or None
+    )
+    try:
+        return await done(site, view, actor, wish, "erasure")
+    except ForbiddenError:
+        raise
+    except DomainError as error:
+        return page(await render(request, site, view, state, errors={"erasure": refusals.told(error, translate)}), 422)
 
 
 @get("/account/prove")
@@ -138,4 +164,4 @@ def _question(site: Site, view: View, kept: Kept, password: bool, error: str | N
     return site.renderer.render("link_identity.html", view, **context, has_password=password, error=error)
 
 
-HANDLERS = (end_session, make_token, revoke_token, prove, begin_link, ask_to_link, link, unlink)
+HANDLERS = (end_session, make_token, revoke_token, ask_for_erasure, prove, begin_link, ask_to_link, link, unlink)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import sys
+import time
 
 import structlog
 import uvloop
@@ -16,7 +18,7 @@ import uvloop
 from daemons.claimer import Claimer
 from daemons.executors.native import NativeExecutor
 from daemons.executors.process_tree import ORPHANS
-from daemons.leases import RENEW_EVERY, RENEW_SOON, Contact, renew, settle_lost
+from daemons.leases import LOOK_EVERY, RENEW_EVERY, RENEW_SOON, Contact, renew, settle_lost
 from daemons.recorder import Recorder
 from daemons.runtime import Daemon, run
 from daemons.surroundings import Surroundings
@@ -35,11 +37,14 @@ async def keep_leases(claimer: Claimer, surroundings: Surroundings, daemon: Daem
     """Renew leases, end what was lost, settle what others lost, until all jobs have ended."""
     contact = Contact()
     store = surroundings.store
+    renewed = -math.inf
     while not daemon.stopping.is_set() or claimer.running:
         try:
-            for job_id in await renew(store, daemon, list(claimer.running)):
-                if job_id in claimer.running:
-                    claimer.running[job_id][0].fence()
+            if not contact.observed or time.monotonic() - renewed >= RENEW_EVERY - LOOK_EVERY / 2:
+                renewed = time.monotonic()
+                for job_id in await renew(store, daemon, list(claimer.running)):
+                    if job_id in claimer.running:
+                        claimer.running[job_id][0].fence()
             contact.made()
             await settle_lost(store, daemon, list(claimer.running), observed=contact.observed, grace=surroundings.grace)
         except DATABASE_ERRORS as error:
@@ -49,7 +54,7 @@ async def keep_leases(claimer: Claimer, surroundings: Surroundings, daemon: Daem
         if daemon.stopping.is_set():
             await asyncio.sleep(0.1)
         else:
-            await daemon.pause(RENEW_EVERY if contact.observed else RENEW_SOON)
+            await daemon.pause(LOOK_EVERY if contact.observed else RENEW_SOON)
 
 
 async def work(store: EventStore, daemon: Daemon) -> None:

@@ -32,10 +32,13 @@ LEASE = 30.0
 """Seconds that a lease lasts."""
 
 RENEW_EVERY = 6.0
-"""Seconds between renewals, and between looking for leases of others that ran out."""
+"""Seconds between renewals."""
+
+LOOK_EVERY = 2.0
+"""Seconds between looking for jobs of others that are to be settled."""
 
 RENEW_SOON = 1.0
-"""The same while the database was away or has just come back."""
+"""Seconds between both while the database was away or has just come back."""
 
 OBSERVED = 4.0
 """Seconds of reaching the database after which others' leases are judged."""

@@ -33,6 +33,12 @@ async def cancel(lab: Lab, job: int, template: int, reason: str | None = None) -
     await lab.store.append(Append(stream=f"job-{job}", company_id=COMPANY, events=[event]))
 
 
+async def seconds_between(lab: Lab, job: int, first: str, second: str) -> float:
+    """Return how long after one event of a job another was recorded."""
+    times = {recorded.type: recorded.time async for recorded in lab.store.read_stream(f"job-{job}")}
+    return (times[second] - times[first]).total_seconds()
+
+
 async def test_a_running_job_that_is_cancelled_ends_with_its_reason(database: Database) -> None:
     async with engine(database, "executor", "projector") as lab:
         template = await lab.template("/bin/sh", ["-c", "echo began; sleep 300 & sleep 300"])
@@ -122,6 +128,7 @@ async def test_a_job_whose_executor_is_frozen_is_cancelled_by_another(database: 
                 await cancel(lab, job, template)
                 row = await lab.ended(job)
                 assert row["outcome"] == "cancelled"
+                assert await seconds_between(lab, job, "JobCancelRequested", "JobFinished") <= 0.5 + 5
                 assert not Path(f"/proc/{pid}/cmdline").exists() or Path(f"/proc/{pid}/cmdline").read_text() == ""
                 before = await lab.output(job)
                 frozen.thaw()

@@ -11,6 +11,7 @@ import pytest
 from daemons import leases
 from daemons.executors.process_tree import is_zombie, marked
 from daemons.job_run import token_of
+from daemons.runtime import Daemon
 from daemons.work_folder import WorkFolders
 from tests.testbed.engine import Lab, engine
 from tests.testbed.executor_process import ExecutorProcess
@@ -87,6 +88,29 @@ async def test_a_frozen_executor_writes_nothing_when_its_jobs_were_taken_over(da
                 assert is_zombie(pid)
 
 
+async def test_a_lease_that_lasts_is_left_alone_and_whoever_lost_one_ends_its_process(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine(database, "executor", "projector") as lab:
+        job = await lab.schedule(await lab.template("/bin/sh", ["-c", "sleep 300"]))
+        pid = await lab.running(job)
+        other = Daemon("executor")
+        other.host = "elsewhere"  # from where nothing can be told of the process
+        assert await leases.settle_lost(lab.store, other) == 0
+        await lab.store.pool.execute(EXPIRE, job)
+        assert await leases.settle_lost(lab.store, other, observed=False) == 0
+        assert await ends_of(lab, job) == []
+        assert await leases.settle_lost(lab.store, other) == 1
+        assert await ends_of(lab, job) == ["lost"]
+        monkeypatch.setattr("daemons.executor.RENEW_EVERY", 0.0)
+
+        async def ended() -> bool:
+            return is_zombie(pid)
+
+        await wait_until(ended, "its owner hears that it was lost")
+        assert await ends_of(lab, job) == ["lost"]
+
+
 async def test_leases_are_not_judged_by_who_has_just_reached_the_database(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,32 +128,42 @@ async def test_leases_are_not_judged_by_who_has_just_reached_the_database(
     assert not contact.observed
 
 
-async def test_jobs_run_on_while_the_database_is_away_for_longer_than_their_lease(
-    postgres: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The leases have run out when it comes back: neither executor takes the other's for lost."""
+async def test_jobs_run_on_while_the_database_is_away_for_longer_than_their_lease(postgres: Server) -> None:
+    """The leases have run out when it comes back: who is there first does not take the other's for lost."""
     with Server(postgres.version, durable=True) as server:
         database = server.fresh_database()
         async with engine(database, "projector") as lab:
             with (
-                ExecutorProcess(database, MULTIFLEXI_MAX_PARALLEL="1"),
-                ExecutorProcess(database, MULTIFLEXI_MAX_PARALLEL="1"),
+                ExecutorProcess(database, MULTIFLEXI_MAX_PARALLEL="1") as first,
+                ExecutorProcess(database, MULTIFLEXI_MAX_PARALLEL="1") as late,
             ):
-                script = "import time\nfor i in range(30): print(i, flush=True); time.sleep(0.1)"
+                script = "import time\nfor i in range(20): print(i, flush=True); time.sleep(0.1)"
                 made = await lab.template(sys.executable, ["-c", script], overlap_policy="allow")
                 jobs = [await lab.schedule(made) for _ in range(2)]
                 for job in jobs:
                     await lab.running(job)
+                late.freeze()
                 await lab.store.pool.execute("UPDATE job_leases SET expires_at = now() + interval '0.5 seconds'")
                 server.postgres.stop()
-                await asyncio.sleep(0.45)
-                await asyncio.sleep(0.45)
+                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.3)
                 server.start()
+                await wait_until(lambda: renewed(database, first), "the first one is back")
+                await asyncio.sleep(0.3)  # It looks at the others' leases in the same breath as it renews its own.
+                late.thaw()
                 for job in jobs:
                     await wait_until(lambda job=job: over(database, job), f"the end of job {job}")
         async with open_store(database) as store:
             rows = await store.pool.fetch("SELECT outcome FROM job ORDER BY id")
             assert [row["outcome"] for row in rows] == ["success", "success"]
+
+
+async def renewed(database: Database, executor: ExecutorProcess) -> bool:
+    """Tell whether the executor has renewed its lease, or has had its job's end written already."""
+    async with open_store(database) as store:
+        return not await store.pool.fetchval(
+            "SELECT EXISTS (SELECT FROM job_leases WHERE daemon_id = $1 AND expires_at < now())", executor.id
+        )
 
 
 async def over(database: Database, job: int) -> bool:

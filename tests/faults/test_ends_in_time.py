@@ -19,7 +19,7 @@ from daemons.job_run import JobRun
 from domain.job_events import JobScheduled
 from eventstore.connection import DATABASE_ERRORS
 from eventstore.log import NO_STREAM, Append
-from tests.daemons.test_cancel import cancel
+from tests.daemons.test_cancel import cancel, seconds_between
 from tests.testbed.engine import COMPANY, Lab, engine
 from tests.testbed.executor_process import ExecutorProcess
 from tests.testbed.postgres import Database, Server
@@ -114,7 +114,8 @@ async def test_a_job_whose_host_died_is_settled_soon_after_its_lease_ran_out(dat
 def test_a_lease_is_renewed_several_times_before_it_runs_out_and_judged_soon_after() -> None:
     assert 4 * leases.RENEW_EVERY <= leases.LEASE == 30.0
     # At worst somebody has looked just before it ran out, then lost the database, and observes anew.
-    assert leases.RENEW_EVERY + leases.OBSERVED + 2 * leases.RENEW_SOON < SETTLED_WITHIN
+    assert leases.LOOK_EVERY + leases.OBSERVED + 2 * leases.RENEW_SOON < SETTLED_WITHIN
+    assert leases.UNHEARD + leases.LOOK_EVERY < 5.0
 
 
 async def test_a_job_of_one_second_ends_after_one_second_also_while_the_database_is_away(postgres: Server) -> None:
@@ -218,7 +219,3 @@ async def time_of(lab: Lab, job: int, kind: str) -> datetime:
     """Return when an event of a job was recorded."""
     (found,) = [recorded.time async for recorded in lab.store.read_stream(f"job-{job}") if recorded.type == kind]
     return found
-
-
-async def seconds_between(lab: Lab, job: int, first: str, second: str) -> float:
-    return (await time_of(lab, job, second) - await time_of(lab, job, first)).total_seconds()

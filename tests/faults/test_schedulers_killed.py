@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,14 +12,15 @@ import pytest
 
 from daemons.scheduler import schedule_due
 from eventstore.store import EventStore
+from tests.faults.troop import Troop
 from tests.testbed.engine import engine
 from tests.testbed.postgres import Database
-from tests.testbed.stores import DEADLINE, MASTER_KEY
+from tests.testbed.stores import DEADLINE
 
 SCHEDULERS = 3
-TEMPLATES = 120
+TEMPLATES = 240
 DUE_TIMES = 2_000
-KILLS = 12
+KILLS = 30
 
 JOBS = """
     SELECT (e.data->>'run_template_id')::integer AS template,
@@ -33,35 +31,17 @@ COUNT = "SELECT count(*) FROM events e WHERE e.type = 'JobScheduled'"
 TASKS = "SELECT count(*), count(DISTINCT (run_template_id, window_start)) FROM task"
 
 
-def start(database: Database, log: Path) -> subprocess.Popen[bytes]:
-    """Start a scheduler as in production."""
-    environment = {**os.environ, "DATABASE_URL": database.app_url, "ENCRYPTION_MASTER_KEY": MASTER_KEY}
-    with log.open("ab") as told:
-        return subprocess.Popen([sys.executable, "-m", "daemons.scheduler"], env=environment, stderr=told, stdout=told)
-
-
-async def kill_at_random(store: EventStore, database: Database, log: Path) -> int:
+async def kill_at_random(store: EventStore, troop: Troop) -> int:
     """Kill schedulers and start them anew until enough was due and enough were killed; return how many were killed."""
     chance = random.Random(20260301)
-    running = [start(database, log) for _ in range(SCHEDULERS)]
     killed = 0
     until = time.monotonic() + 2 * DEADLINE
-    try:
-        while killed < KILLS or await store.pool.fetchval(COUNT) < DUE_TIMES:
-            assert time.monotonic() < until, f"{killed} kills"
-            await asyncio.sleep(chance.uniform(0.1, 0.45))
-            # Not before one of them has come so far that it could be in the middle of something.
-            if not await store.pool.fetchval("SELECT count(*) > 0 FROM daemons WHERE kind = 'scheduler'"):
-                continue
-            victim = chance.randrange(SCHEDULERS)
-            running[victim].kill()
-            running[victim].wait()
-            running[victim] = start(database, log)
+    while killed < KILLS or await store.pool.fetchval(COUNT) < DUE_TIMES:
+        assert time.monotonic() < until, f"{killed} kills"
+        await asyncio.sleep(chance.uniform(0.05, 0.3))
+        if killed < 2 * KILLS:
+            await asyncio.to_thread(troop.kill, chance.choice(list(troop.running)))
             killed += 1
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
     return killed
 
 
@@ -80,7 +60,12 @@ async def test_each_due_time_becomes_one_job_whatever_schedulers_are_killed(data
             )
             for _ in range(TEMPLATES)
         ]
-        killed = await kill_at_random(lab.store, database, tmp_path / "log")
+        commands = {f"scheduler{number}": ["daemons.scheduler"] for number in range(SCHEDULERS)}
+        troop = Troop(database, commands, tmp_path)
+        try:
+            killed = await kill_at_random(lab.store, troop)
+        finally:
+            troop.stop()
         end = datetime.now(UTC)
         await schedule_due(lab.store, end)
         rows = {row["template"]: row["dues"] for row in await lab.store.pool.fetch(JOBS)}

@@ -35,6 +35,7 @@ async def jobs_of(lab: Lab, template: int) -> list[datetime]:
     ]
 
 
+@pytest.mark.postgres_versions(18, 15)
 async def test_a_due_template_becomes_a_job_and_is_due_again_later(database: Database) -> None:
     async with engine(database) as lab:
         template = await lab.template(interval="h", next_due=DUE)
@@ -162,6 +163,7 @@ async def test_what_was_missed_beyond_a_hundred_is_counted_also_where_a_job_foll
         assert await lab.store.pool.fetchval(query("run_template.next_due")) == DUE + timedelta(hours=251)
 
 
+@pytest.mark.postgres_versions(18, 15)
 @pytest.mark.parametrize("policy", ["skip", "queue", "cancel"])
 async def test_racing_schedulers_follow_the_overlap_policy_while_jobs_start(database: Database, policy: str) -> None:
     async with engine(database) as lab, open_store(database, inline=True) as second:

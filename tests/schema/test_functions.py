@@ -101,7 +101,8 @@ def test_function_shows_the_companies_of_the_session_alone(
     everything = seen(furnished, name, "*")
     assert seen(furnished, name, companies) <= own
     if name not in ("newest_event", "credentials_of"):
-        assert everything >= set(COMPANIES), "there is nothing to be hidden"
+        # Of the few jobs of a company alone few_jobs tells; of all of them together there are too many for it.
+        assert everything >= set(COMPANIES) or name == "few_jobs", "there is nothing to be hidden"
         assert seen(furnished, name, companies) == own
 
 

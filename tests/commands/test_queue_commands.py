@@ -15,7 +15,7 @@ from commands.shell import Shell
 from daemons.prepare import prepare
 from domain.application import ImportApplication
 from domain.company import CreateCompany
-from domain.errors import ForbiddenError, StateError
+from domain.errors import ForbiddenError, NotFoundError, StateError
 from domain.job import FinishJob, StartJob
 from domain.job_events import JobCancelled, JobCancelRequested
 from domain.run_template import CreateRunTemplate
@@ -151,7 +151,7 @@ async def test_a_stranger_neither_ends_a_job_nor_runs_it_again(shell: Shell) -> 
     first, second = await waiting(shell, 2)
     await queue.end(shell, second, SYSTEM)
     stranger = Actor.user(5, [7])
-    with pytest.raises(ForbiddenError):
+    with pytest.raises(NotFoundError):
         await queue.end(shell, first, stranger)
     for job_id in (first, second):
         with pytest.raises(ForbiddenError):

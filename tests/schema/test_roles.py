@@ -32,6 +32,7 @@ NEEDED = {
     "one_time_secret": ("DELETE", "the projector sweeps out what has ended"),
     "projections": ("INSERT UPDATE", "the projector moves checkpoints"),
     "sign_in_attempt": ("DELETE", "the projector sweeps out what has ended"),
+    "refusal_count": ("DELETE", "the projector sweeps out what has ended"),
     "signing_keys": ("INSERT UPDATE", "the projector signs tree heads"),
     "skipped_events": ("DELETE INSERT UPDATE", "the projector notes what a read model could not take"),
     "streams": ("INSERT UPDATE", "heads of streams move with each append"),

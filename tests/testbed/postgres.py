@@ -117,7 +117,7 @@ class Server:
     def stop(self) -> None:
         """Stop the server and remove its folder."""
         self.postgres.stop()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)  # another run may sweep it out, now that its lock is free
 
     def empty_database(self) -> Database:
         """Make a database without any table: nothing has been migrated."""

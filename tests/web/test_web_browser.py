@@ -110,7 +110,7 @@ async def test_a_hundred_thousand_lines_can_be_loaded_searched_and_copied(
     await page.locator("[data-search]").press("Enter")
     await page.wait_for_function("() => document.querySelector('[data-found]').textContent === '2 of 40'")
     await page.locator("[data-copy]").click()
-    await shows(page, "Copied")
+    await page.get_by_text("Copied").wait_for(timeout=60_000)
     assert (await page.evaluate("navigator.clipboard.readText()")).count("\n") == 100_000
 
 

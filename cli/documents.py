@@ -55,9 +55,20 @@ def write_document(output: Output, path: str, document: Mapping[str, Any], inden
     if path == "-":
         output.write(text.encode())
         return False
+    write_file(path, text.encode())
+    return True
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write a file.
+
+    Raises
+    ------
+    RefusedError
+        It cannot be written.
+    """
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_bytes(data)
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}."
         raise RefusedError(message, field="file", file=path) from None
-    return True

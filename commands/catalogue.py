@@ -13,6 +13,7 @@ from commands import applications
 from commands.actor import Actor
 from commands.facts import Facts
 from commands.fetching import fetch
+from commands.icons import take_icon
 from commands.preparing import Executes, Outcome
 from domain import definition
 from domain.definition_diff import Difference, Effect, compare, judge, touched
@@ -204,7 +205,8 @@ async def _taken(shell: Executes, facts: Facts, path: Path, actor: Actor, *, dry
             number, warnings = assessed.application_id, located(assessed.read.warnings, source)
         else:
             outcome, assessed = await take(shell, facts, source, actor)
-            number, warnings = outcome.id, outcome.warnings
+            more = await take_icon(shell, path, assessed.read, outcome.id, actor)
+            number, warnings = outcome.id, (*outcome.warnings, *more)
     except DocumentError as error:
         places = tuple(str(finding) for finding in error.findings)
         return Taken(source=str(path), outcome="refused", message=error.message, violations=places)

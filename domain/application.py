@@ -14,14 +14,23 @@ Examples
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any, ClassVar
 
 import msgspec
 
-from domain import checks, definition
-from domain.application_events import ApplicationEvent, ApplicationImported, ApplicationRemoved, ApplicationUpdated
+from domain import checks, definition, icon
+from domain.application_events import (
+    ApplicationEvent,
+    ApplicationIconChanged,
+    ApplicationIconCleared,
+    ApplicationImported,
+    ApplicationRemoved,
+    ApplicationUpdated,
+)
 from domain.command import Command, changes, given, set_fields, where_set
-from domain.errors import NotFoundError, StateError
+from domain.errors import NotFoundError, StateError, ValidationError
 from domain.event import UNSET, Unset
 
 _FIELDS = (
@@ -39,7 +48,7 @@ _FIELDS = (
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
-    """An application as its events left it."""
+    """An application as its events left it; ``icon`` is the digest of its icon."""
 
     application_id: int
     uuid: str
@@ -53,6 +62,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel: int | None = None
     paused: bool = False
     pause_reason: str | None = None
+    icon: str | None = None
     removed: bool = False
 
 
@@ -98,6 +108,12 @@ class DisableApplication(ApplicationCommand, frozen=True, kw_only=True):
     """Keep an application from being used: no job of it is started."""
 
 
+class SetApplicationIcon(ApplicationCommand, frozen=True, kw_only=True):
+    """Give an application an icon, a file in base64, or take it away (None)."""
+
+    content: str | None
+
+
 class RemoveApplication(ApplicationCommand, frozen=True, kw_only=True):
     """Take an application out of the catalogue.
 
@@ -124,6 +140,8 @@ def decide(state: Application | None, command: ApplicationCommand) -> list[Appli
             return _change(_present(state, command.application_id), ChangeApplication(application_id=0, enabled=True))
         case DisableApplication():
             return _change(_present(state, command.application_id), ChangeApplication(application_id=0, enabled=False))
+        case SetApplicationIcon():
+            return _set_icon(_present(state, command.application_id), command.content)
         case RemoveApplication():
             return [ApplicationRemoved(application_id=_present(state, command.application_id).application_id)]
         case _:
@@ -137,6 +155,10 @@ def evolve(state: Application | None, event: ApplicationEvent) -> Application:
             return Application(application_id=event.application_id, uuid=event.uuid, **set_fields(event, _FIELDS))
         case ApplicationUpdated() if state is not None:
             return msgspec.structs.replace(state, **set_fields(event, _FIELDS))
+        case ApplicationIconChanged() if state is not None:
+            return msgspec.structs.replace(state, icon=event.digest)
+        case ApplicationIconCleared() if state is not None:
+            return msgspec.structs.replace(state, icon=None)
         case ApplicationRemoved() if state is not None:
             return msgspec.structs.replace(state, removed=True)
         case _:
@@ -157,18 +179,17 @@ def _import(state: Application | None, command: ImportApplication) -> list[Appli
     application_id = given(command.application_id, "application_id")
     read = definition.read(command.definition)
     if state is None:
-        return [
-            ApplicationImported(
-                application_id=application_id,
-                uuid=read.uuid,
-                name=read.name,
-                version=read.version,
-                executable=read.executable,
-                definition=read.document,
-                digest=read.digest,
-                order=read.order,
-            )
-        ]
+        imported = ApplicationImported(
+            application_id=application_id,
+            uuid=read.uuid,
+            name=read.name,
+            version=read.version,
+            executable=read.executable,
+            definition=read.document,
+            digest=read.digest,
+            order=read.order,
+        )
+        return [imported, *_icon_within(read.document, application_id, None)]
     present = _present(state, application_id)
     if present.uuid != read.uuid:
         raise StateError(
@@ -188,7 +209,40 @@ def _import(state: Application | None, command: ImportApplication) -> list[Appli
     }
     # What belongs to a definition goes with it, whether it differs or not: each version is read from its event alone.
     whole = {name: wanted[name] for name in ("version", "definition", "digest", "order")}
-    return [ApplicationUpdated(application_id=application_id, **{**changes(present, wanted), **whole})]
+    updated = ApplicationUpdated(application_id=application_id, **{**changes(present, wanted), **whole})
+    return [updated, *_icon_within(read.document, application_id, present.icon)]
+
+
+def _icon_within(document: dict[str, Any], application_id: int, before: str | None) -> list[ApplicationEvent]:
+    """Return the event for the icon that a definition itself holds; one that cannot be used was warned of."""
+    try:
+        found = icon.within(document)
+    except ValidationError:
+        return []
+    return [] if found is None else _changed_icon(application_id, found, before)
+
+
+def _set_icon(state: Application, content: str | None) -> list[ApplicationEvent]:
+    if content is None:
+        return [ApplicationIconCleared(application_id=state.application_id)] if state.icon else []
+    try:
+        data = base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValidationError("The icon is no base64.", field="image", code="icon_invalid") from None
+    return _changed_icon(state.application_id, icon.read(data), state.icon)
+
+
+def _changed_icon(application_id: int, found: icon.Icon, before: str | None) -> list[ApplicationEvent]:
+    if found.digest == before:
+        return []
+    return [
+        ApplicationIconChanged(
+            application_id=application_id,
+            media_type=found.media_type,
+            digest=found.digest,
+            content=base64.b64encode(found.data).decode(),
+        )
+    ]
 
 
 def _change(state: Application, command: ChangeApplication) -> list[ApplicationEvent]:

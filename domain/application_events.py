@@ -51,5 +51,17 @@ class ApplicationUpdated(ApplicationEvent, frozen=True, kw_only=True):
     pause_reason: str | Unset | None = UNSET
 
 
+class ApplicationIconChanged(ApplicationEvent, frozen=True, kw_only=True):
+    """The application was given an icon: ``content`` is the file, checked and cleaned, in base64."""
+
+    media_type: str
+    digest: str
+    content: str
+
+
+class ApplicationIconCleared(ApplicationEvent, frozen=True, kw_only=True):
+    """The application has no icon any more."""
+
+
 class ApplicationRemoved(ApplicationEvent, frozen=True, kw_only=True):
     """The definition was taken out of the catalogue."""

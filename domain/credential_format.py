@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from domain.checks import is_variable
+from domain.definition_format import image
 from domain.findings import Findings, child
 from domain.shapes import (
     Check,
@@ -157,7 +158,7 @@ _MEMBERS: dict[str, Check] = {
     "version": like(r"\d+(\.\d+){0,2}", "1.0 or 1.0.0"),
     "homepage": _URI,
     "url": _URI,
-    "logo": text,
+    "logo": image,
     "tags": words,
     "fields": fields,
     "localized": anything,

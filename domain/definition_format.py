@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
+from domain import icon
 from domain.checks import is_variable
+from domain.errors import ValidationError
 from domain.field_values import kind_of
 from domain.findings import Finding, Findings, child
 from domain.shapes import (
@@ -88,6 +90,10 @@ def image(findings: Findings, pointer: str, value: object) -> None:
     text(findings, pointer, value)
     if isinstance(value, str) and not _URI.match(value):
         _below(findings, pointer, value)
+    try:
+        icon.within({"image": value})
+    except ValidationError as error:
+        findings.warn(pointer, "icon_unusable", f"{error.message} It is kept and not shown.")
 
 
 def program(findings: Findings, pointer: str, value: object) -> None:

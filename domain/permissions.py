@@ -118,6 +118,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
         "ChangeApplication",
         "EnableApplication",
         "DisableApplication",
+        "SetApplicationIcon",
         "RemoveApplication",
     ),
     "template.configure": (

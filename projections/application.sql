@@ -31,6 +31,16 @@ CREATE TABLE application_version (
     PRIMARY KEY (application_id, number)
 );
 
+-- The icons of applications, those that have one.
+CREATE TABLE application_icon (
+    application_id integer     PRIMARY KEY,
+    company_id     integer,
+    digest         text        NOT NULL,
+    media_type     text        NOT NULL,
+    content        bytea       NOT NULL,
+    changed_at     timestamptz NOT NULL
+);
+
 -- Folds events of applications into application. Takes a batch in log order.
 CREATE FUNCTION fold_application(batch event[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -58,5 +68,30 @@ BEGIN
       FROM unnest(batch) b
      WHERE b.type IN ('ApplicationImported', 'ApplicationUpdated') AND b.data ? 'definition'
     ON CONFLICT DO NOTHING;
+
+    -- Commands expect the version of the stream, which these events move, too.
+    UPDATE application t SET stream_version = greatest(t.stream_version, g.version), changed_at = greatest(t.changed_at, g.time)
+      FROM (
+        SELECT (b.data->>'application_id')::integer AS id, max(b.version) AS version, max(b.time) AS time
+          FROM unnest(batch) b
+         WHERE b.type IN ('ApplicationIconChanged', 'ApplicationIconCleared')
+         GROUP BY 1) g
+     WHERE t.id = g.id;
+
+    -- Of each application, the last that was said of its icon.
+    WITH told AS (
+        SELECT DISTINCT ON (b.stream) (b.data->>'application_id')::integer AS id, b.type, b.data, b.time
+          FROM unnest(batch) b
+         WHERE b.type IN ('ApplicationIconChanged', 'ApplicationIconCleared', 'ApplicationRemoved')
+         ORDER BY b.stream, b.version DESC
+    ), gone AS (
+        DELETE FROM application_icon i USING told WHERE i.application_id = told.id AND told.type <> 'ApplicationIconChanged'
+    )
+    INSERT INTO application_icon AS i (application_id, digest, media_type, content, changed_at)
+    SELECT told.id, told.data->>'digest', told.data->>'media_type', decode(told.data->>'content', 'base64'), told.time
+      FROM told WHERE told.type = 'ApplicationIconChanged'
+    ON CONFLICT (application_id) DO UPDATE
+       SET digest = excluded.digest, media_type = excluded.media_type, content = excluded.content,
+           changed_at = excluded.changed_at;
 END
 $$;

@@ -16,12 +16,18 @@ COMPANY = Projection(
 )
 APPLICATION = Projection(
     name="application",
-    version=2,
+    version=3,
     classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     shared=True,
-    tables=("application", "application_version"),
-    types=("ApplicationImported", "ApplicationUpdated", "ApplicationRemoved"),
+    tables=("application", "application_version", "application_icon"),
+    types=(
+        "ApplicationImported",
+        "ApplicationUpdated",
+        "ApplicationIconChanged",
+        "ApplicationIconCleared",
+        "ApplicationRemoved",
+    ),
 )
 RUN_TEMPLATE = Projection(
     name="run_template",

@@ -47,6 +47,12 @@ FIELDS: dict[str, str] = {
 """What messages call the fields."""
 
 PATTERNS: tuple[str, ...] = (
+    N_("The icon has {bytes} bytes; at most {most} are possible."),
+    N_("The icon has {width} by {height} pixels; at most {most} a side are possible."),
+    N_("The icon is no base64."),
+    N_("The icon is neither SVG, PNG, JPEG, GIF nor WebP."),
+    N_("The icon defines entities, which could make it grow without bounds."),
+    N_("The icon is nested deeper than {most} levels."),
     N_("Give a day and a time."),
     N_("There is no such column. Did you mean {close}?"),
     N_("There is no such column. There are: {names}."),

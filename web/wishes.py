@@ -40,6 +40,7 @@ WISHES: tuple[str, ...] = (
     N_("change run templates"),
     N_("clone a company"),
     N_("import applications"),
+    N_("change applications"),
     N_("make run templates"),
     N_("manage customers and servers"),
     N_("manage the members of a company"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,13 +11,14 @@ import click
 from cli.acting import acting, warn
 from cli.command import FIELDS_OPTION, KEY_OPTION, Options, chosen_id, command, one_id, option
 from cli.commands.application_import import changes, lines
-from cli.documents import write_document
+from cli.documents import write_document, write_file
 from cli.failure import MissingError, RefusedError
 from cli.output import Output
 from cli.reading import Reader, reading
 from commands.applications import file_text
 from commands.catalogue import Assessment
-from domain import definition
+from commands.icons import icon_file, named_file, set_icon
+from domain import definition, icon
 from domain.application import ImportApplication
 from domain.definition_diff import compare
 from domain.member_order import in_order
@@ -33,6 +35,7 @@ DETAILS = (
     option("requirements", metavar="a,b", help="Codes of the credentials that it needs, with commas."),
     option("homepage", metavar="URL", help="Where there is more about it."),
     option("appversion", metavar="VERSION", help="Version, e.g. 1.0.0."),
+    option("icon", metavar="FILE", help="File of the icon: SVG, PNG, JPEG, GIF or WebP, at most 128 KiB."),
 )
 MEMBERS = {"appversion": "version"}
 LISTS = ("tags", "requirements")
@@ -47,14 +50,26 @@ FORMAT = "urn:multiflexi:application:3.4.0"
     option("file", required=True, metavar="PATH", help="File to write; - is standard output."),
 )
 async def export_json(output: Output, options: Options) -> None:
-    """Write the definition of an application to a file, as it was imported."""
+    """Write the definition of an application to a file, as it was imported.
+
+    Its icon is written beside it, where an import of the file looks for it.
+    """
     async with reading() as reader:
         found = await application(reader, options)
         document = await version_of(reader, found, options.appversion)
+        picture = await reader.row("application.icon", found["id"])
     if not write_document(output, options.file, document, indent=4):
         return
+    answer: dict[str, Any] = {"exported": True, "file": options.file}
     message = f"Application {found['id']} was written to {options.file}."
-    output.answer({"exported": True, "file": options.file}, message)
+    if picture is not None and not definition.as_text(document.get("image")).lower().startswith("data:"):
+        # Where an import looks for it.
+        named = named_file(document) or f"{found['uuid']}.{icon.SUFFIXES[picture['media_type']]}"
+        answer["icon"] = str(Path(options.file).parent / named)
+        Path(answer["icon"]).parent.mkdir(parents=True, exist_ok=True)
+        write_file(answer["icon"], picture["content"])
+        message += f" Its icon is {answer['icon']}."
+    output.answer(answer, message)
 
 
 @command(*one_id("application"), UUID_OPTION, FIELDS_OPTION)
@@ -116,7 +131,10 @@ async def create_application(output: Output, options: Options) -> None:
         known = await act.reader.row("application.find", None, document["uuid"].lower(), None)
         if known is not None:
             raise RefusedError(f"There is an application with the UUID {document['uuid']} already.", field="uuid")
+        picture = icon_file(options.icon) if options.icon else None
         outcome = await act.execute(ImportApplication(definition=document), options.idempotency_key)
+        if picture is not None:
+            await set_icon(act.shell, outcome.id, picture, act.actor)
     warn(outcome, output)
     message = f"Application {outcome.id} was created."
     output.answer({"application_id": outcome.id}, message)
@@ -126,10 +144,10 @@ async def create_application(output: Output, options: Options) -> None:
 async def update_application(output: Output, options: Options) -> None:
     """Change what an application is called and what it starts.
 
-    `import-json` changes its settings. An empty value takes a member away: --homepage ''.
+    `import-json` changes its settings. An empty value takes a member away: --homepage '', --icon ''.
     """
     changed = members(options)
-    if not changed:
+    if not changed and options.icon is None:
         raise click.UsageError("What is to change? Give at least one field, e.g. --name.")
     async with acting() as act:
         found = await application(act.reader, options)
@@ -137,10 +155,14 @@ async def update_application(output: Output, options: Options) -> None:
         document |= changed
         for name in [name for name, value in changed.items() if value in ("", []) and name != "description"]:
             del document[name]
+        picture = icon_file(options.icon) if options.icon else None
         outcome = await act.execute(ImportApplication(definition=document), options.idempotency_key)
+        updated = bool(outcome.events)
+        if options.icon is not None:
+            updated |= bool((await set_icon(act.shell, outcome.id, picture, act.actor)).events)
     warn(outcome, output)
-    done = "was changed" if outcome.events else "is like that already; nothing was changed"
-    answer = {"updated": bool(outcome.events), "application_id": outcome.id}
+    done = "was changed" if updated else "is like that already; nothing was changed"
+    answer = {"updated": updated, "application_id": outcome.id}
     output.answer(answer, f"Application {outcome.id} {done}.")
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cli.acting import Acting, acting, warn
 from cli.command import KEY_OPTION, Options, command, flag, option
 from cli.commands.application_changes import content
@@ -15,6 +17,7 @@ from cli.output import Output
 from cli.progress import Progress
 from commands.catalogue import BUILT_IN, Assessment, Taken, assess, document_of, files_in, take, take_all
 from commands.fetching import is_address
+from commands.icons import take_icon
 from domain.findings import DocumentError
 from domain.json_places import located
 
@@ -31,7 +34,7 @@ async def import_json(output: Output, options: Options) -> int:
 
     Or all those of a folder, or the one at an address. An application with the same UUID is brought up to this
     version. What leaves the format without harm is warned of; what changes for run templates in use is told. Exits
-    with 1 if a file of a folder was refused; the others are imported.
+    with 1 if a file of a folder was refused; the others are imported. An icon beside the file is taken in, too.
     """
     if options.file != "-" and Path(options.file).is_dir():
         return await import_folders([Path(options.file)], output, dry=options.dry_run)
@@ -39,6 +42,7 @@ async def import_json(output: Output, options: Options) -> int:
         source = await document_of(options.file, local=options.allow_local)
     else:
         source = content(options.file)
+    is_file = options.file != "-" and not is_address(options.file)
     async with acting() as act:
         try:
             if options.dry_run:
@@ -49,6 +53,9 @@ async def import_json(output: Output, options: Options) -> int:
                 tell(assessed, {"imported": None, "outcome": assessed.outcome}, message, output)
                 return 0
             outcome, assessed = await take(act.shell, act.facts, source, act.actor, key=options.idempotency_key)
+            if is_file:
+                more = await take_icon(act.shell, Path(options.file), assessed.read, outcome.id, act.actor)
+                outcome = msgspec.structs.replace(outcome, warnings=(*outcome.warnings, *more))
         except DocumentError as error:
             violations = [str(finding) for finding in error.findings]
             raise RefusedError(error.message, field="file", violations=violations) from None

@@ -32,6 +32,14 @@ SELECT a.id, a.name, a.uuid, a.version, a.executable, a.enabled, a.document#>>'{
    AND ($3::text IS NULL OR a.name = $3)
  ORDER BY a.id LIMIT 1
 
+-- name: icons
+-- Digests of the icons of applications. $1: ids.
+SELECT i.application_id AS id, i.digest FROM application_icon i WHERE i.application_id = ANY($1::integer[])
+
+-- name: icon
+-- The icon of an application. $1: id.
+SELECT i.digest, i.media_type, i.content FROM application_icon i WHERE i.application_id = $1::integer
+
 -- name: versions
 -- The definitions that an application has had, newest first. $1: id.
 SELECT v.number, v.version, v.digest, v.imported_at, v.digest = a.document->>'digest' AS current

@@ -20,6 +20,7 @@ from domain.run_template_events import RunTemplateChanged, RunTemplateCreated
 
 UUID = "775ed801-2489-4981-bc14-d8a01cba1938"
 START = datetime(2026, 1, 5, 10, 20, tzinfo=UTC)
+ICON_URL = "data:image/gif;base64,R0lGODlhAQABAAAAADs="
 PROBE = {"name": "Probe", "description": "Checks", "executable": "probe", "environment": {}, "uuid": UUID}
 
 texts = st.sampled_from(["Acme", " Beta Industries ", "Žluťoučký kůň", "", "x" * 300, "a\nb", "\x00", "\ud800"])
@@ -68,7 +69,14 @@ application_commands = st.one_of(
         application.ImportApplication,
         application_id=st.just(3),
         definition=st.sampled_from(
-            [PROBE, PROBE | {"version": "2"}, PROBE | {"executable": 5}, PROBE | {"uuid": "other"}, {}]
+            [
+                PROBE,
+                PROBE | {"version": "2"},
+                PROBE | {"version": "3", "image": ICON_URL},
+                PROBE | {"executable": 5},
+                PROBE | {"uuid": "other"},
+                {},
+            ]
         ),
     ),
     st.builds(
@@ -80,6 +88,11 @@ application_commands = st.one_of(
     ),
     st.builds(application.EnableApplication, application_id=st.just(3)),
     st.builds(application.DisableApplication, application_id=st.just(3)),
+    st.builds(
+        application.SetApplicationIcon,
+        application_id=st.just(3),
+        content=st.sampled_from([None, "R0lGODlhAQABAAAAADs=", "R0lGODdhAQABAAAAADs=", "aGk=", "?"]),
+    ),
     st.builds(application.RemoveApplication, application_id=st.just(3)),
 )
 template_commands = st.one_of(

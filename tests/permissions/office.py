@@ -33,6 +33,9 @@ FIRST, SECOND, THIRD = "first", "second", "third"
 MARKS = {FIRST: "Zebrafirst", SECOND: "Quaggasecond", THIRD: "Okapithird"}
 """Words that stand in every name of a company's things."""
 
+ICON = "R0lGODlhAQABAAAAADs="
+"""A picture of one pixel."""
+
 DEFINITION: dict[str, Any] = {
     "uuid": "775ed801-2489-4981-bc14-d8a01cba1938", "name": "Echo", "description": "Says it again", "version": "1",
     "executable": "/bin/echo", "environment": {},
@@ -89,7 +92,9 @@ class Office:
     async def furnish(self) -> None:
         """Make the companies, the catalogue and the users."""
         await self.make(CreateUser(login="root", roles=("super_admin",)))
-        self.application = await self.make(ImportApplication(definition=DEFINITION))
+        self.application = await self.make(
+            ImportApplication(definition={**DEFINITION, "image": f"data:image/gif;base64,{ICON}"})
+        )
         self.prototype = await self.make(ImportCredentialPrototype(definition=BANK))
         for company, mark in MARKS.items():
             self.companies[company] = await self.make(CreateCompany(name=f"{mark} Ltd", code=mark.lower()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
 from collections.abc import AsyncIterator
@@ -14,7 +16,7 @@ import pytest
 from cli.permission_table import addresses
 from commands.shell import Shell
 from tests.permissions.document import allowed, tables
-from tests.permissions.office import FIRST, MARKS, SECOND, Office, Person
+from tests.permissions.office import FIRST, ICON, MARKS, SECOND, Office, Person
 from tests.testbed.postgres import Database
 from tests.testbed.stores import wait_until
 from tests.web.conftest import Served, serving
@@ -22,6 +24,7 @@ from tests.web.seeding import Installation
 from web.auth.routes import permission_of
 from web.view import BASE
 
+DIGEST = hashlib.sha256(base64.b64decode(ICON)).hexdigest()
 TABLE = "Addresses of the web"
 
 OF_A_THING = {
@@ -74,6 +77,9 @@ OF_THE_INSTALLATION = {
     "application/{name}/compare": "application/{application}/compare",
     "application/{name}/compare.json": "application/{application}/compare.json",
     "application/{name}/definition": "application/{application}/definition",
+    "application/{name}/icon/{digest}": "application/{application}/icon/"
+    + hashlib.sha256(base64.b64decode(ICON)).hexdigest(),
+    "application/{name}/icon": "application/{application}/icon",
     "application/{name}/assign": "application/{application}/assign",
     "application/{name}/unassign": "application/{application}/unassign",
     "pause/application/{name}": "pause/application/{application}",

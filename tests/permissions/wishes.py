@@ -14,6 +14,7 @@ from domain.application import (
     EnableApplication,
     ImportApplication,
     RemoveApplication,
+    SetApplicationIcon,
 )
 from domain.command import Command
 from domain.company import (
@@ -82,7 +83,7 @@ from domain.user_commands import (
     UseRecoveryCode,
 )
 from domain.user_group import AddGroupMember, ChangeGroup, CreateGroup, RemoveGroup, RemoveGroupMember
-from tests.permissions.office import THIRD, Office
+from tests.permissions.office import ICON, THIRD, Office
 
 Maker = Callable[[Office, str], Awaitable[Command]]
 OwnMaker = Callable[[Office, int], Awaitable[Command]]
@@ -273,6 +274,9 @@ OF_INSTALLATION: dict[type[Command], Maker] = {
     ),
     EnableApplication: enable,
     DisableApplication: lambda o, _: then(o.fresh_application(), lambda one: DisableApplication(application_id=one)),
+    SetApplicationIcon: lambda o, _: then(
+        o.fresh_application(), lambda one: SetApplicationIcon(application_id=one, content=ICON)
+    ),
     RemoveApplication: lambda o, _: then(o.fresh_application(), lambda one: RemoveApplication(application_id=one)),
     ImportCredentialPrototype: lambda o, _: later(ImportCredentialPrototype(definition=o.prototype_definition())),
     RemoveCredentialPrototype: remove_prototype,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from domain.application_events import ApplicationImported, ApplicationRemoved, ApplicationUpdated
+from domain.application_events import (
+    ApplicationIconChanged,
+    ApplicationIconCleared,
+    ApplicationImported,
+    ApplicationRemoved,
+    ApplicationUpdated,
+)
 from domain.company_events import ApplicationAssigned, ApplicationUnassigned, CompanyChanged, CompanyRemoved
 from domain.retention_events import ArtifactsRemoved, ContentsRemoved, HistoryRemoved, OutputRemoved
 from domain.run_template_events import RunTemplateChanged, RunTemplateCreated, RunTemplateRemoved
@@ -99,6 +105,11 @@ def update_application(now: History, a: int, b: int) -> None:
         {"enabled": False},
         {"name": "Another name", "enabled": True},
     )
+    if b % 5 == 4:
+        icon = ApplicationIconChanged(application_id=application, media_type="image/gif", digest=f"{a}", content="R0lG")
+        now.happen(now.one("application", application, None, icon))
+    if b % 7 == 6:
+        now.happen(now.one("application", application, None, ApplicationIconCleared(application_id=application)))
     updated = ApplicationUpdated(application_id=application, **changes[b % 3])
     now.happen(now.one("application", application, None, updated))
 

@@ -47,6 +47,7 @@ INSTALLATION_WIDE = {
 }
 SHARED = {
     "application",
+    "application_icon",
     "application_version",
     "credential_prototype",
     "credential_prototype_version",

@@ -176,3 +176,36 @@ async def test_versions_are_compared_side_by_side_and_an_older_one_is_imported_a
         assert (await client.get(f"/application/{number}/compare?from=x")).status_code == 400
         back = await send(client, "/applications/import", source=data["after"]["text"])
         assert "It takes the place of version 2.0.0." in back.text
+
+
+async def test_an_icon_is_shown_served_with_care_replaced_and_removed(
+    served: Served, installation: Installation
+) -> None:
+    number = await installed(installation)
+    picture = b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9" /></svg>'
+
+    def address(page: httpx.Response) -> str | None:
+        found = re.search(rf'src="[^"]*(/application/{number}/icon/[0-9a-f]{{64}})"', page.text)
+        return found[1] if found else None
+
+    async with served.client() as client:
+        assert address(await client.get("/applications")) is None
+        harmful = picture.replace(b"<path", b"<script>alert(1)</script><path onload='x()'")
+        files = {"icon": ("icon.svg", harmful, "image/png")}
+        assert (await send(client, f"/application/{number}/icon", files=files)).status_code == 303
+        path = address(await client.get("/applications"))
+        assert path is not None and path == address(await client.get(f"/application/{number}"))
+        got = await client.get(path)
+        assert (got.status_code, got.content, got.headers["content-type"]) == (200, picture, "image/svg+xml")
+        assert "sandbox" in got.headers["content-security-policy"]
+        assert got.headers["x-content-type-options"] == "nosniff"
+        assert got.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert (await client.get("/applications.json")).json()["applications"][0]["icon"] == path.rpartition("/")[2]
+        for content, told in ((b"no picture", "neither SVG"), (b" " * 200_000, "at most 131072")):
+            files = {"icon": ("icon.png", content, "image/png")}
+            refused = await send(client, f"/application/{number}/icon", files=files)
+            assert (refused.status_code, told in refused.text) == (422, True)
+        assert (await send(client, f"/application/{number}/icon")).status_code == 422
+        assert (await send(client, f"/application/{number}/icon", remove="yes")).status_code == 303
+        assert address(await client.get(f"/application/{number}")) is None
+        assert (await client.get(path)).status_code == 404

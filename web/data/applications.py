@@ -27,7 +27,7 @@ HIDDEN = "••••••"
 
 
 class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An application in a list; names and descriptions in the viewer's language."""
+    """An application in a list; names and descriptions in the viewer's language. ``icon`` is the digest of one."""
 
     id: int
     name: str
@@ -37,7 +37,16 @@ class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     tags: list[str]
     homepage: str | None
+    icon: str | None
     changed_at: datetime
+
+
+class IconShown(msgspec.Struct, frozen=True):
+    """The icon of an application."""
+
+    digest: str
+    media_type: str
+    content: bytes
 
 
 class Tag(msgspec.Struct, frozen=True):
@@ -143,8 +152,9 @@ async def load_list(connection: Connection, view: View) -> tuple[ApplicationList
     choice = await company_choice(connection, view)
     found = await connection.fetch(shared("application.list"), PAGE + 1, skip, False, find, tag, view.company_id)
     tags = await connection.fetch(shared("application.tags"))
+    icons = await load_icons(connection, [record["id"] for record in found[:PAGE]])
     listed = ApplicationList(
-        applications=[_row(record, view.language) for record in found[:PAGE]],
+        applications=[_row(record, view.language, icons) for record in found[:PAGE]],
         tags=[Tag(record["tag"], record["applications"]) for record in tags],
         find=find,
         tag=tag,
@@ -170,9 +180,10 @@ async def load(connection: Connection, application_id: int, view: View) -> Appli
     holders = await connection.fetch(
         shared("application.of_companies"), view.company_id, application_id, COMPANIES_SHOWN + 1, 0, False
     )
+    icons = await load_icons(connection, [application_id])
     language, needed = view.language, required(document)
     return ApplicationShown(
-        application=_row(record, language),
+        application=_row(record, language, icons),
         uuid=record["uuid"],
         author=_text(document, "author"),
         license=_text(document, "license"),
@@ -207,6 +218,18 @@ async def load(connection: Connection, application_id: int, view: View) -> Appli
     )
 
 
+async def load_icons(connection: Connection, applications: list[int]) -> dict[int, str]:
+    """Read the digests of the icons of applications, of those that have one."""
+    rows = await connection.fetch(shared("application.icons"), applications)
+    return {row["id"]: row["digest"] for row in rows}
+
+
+async def load_icon(connection: Connection, application_id: int) -> IconShown | None:
+    """Read the icon of an application, if it has one."""
+    row = await connection.fetchrow(shared("application.icon"), application_id)
+    return None if row is None else IconShown(row["digest"], row["media_type"], row["content"])
+
+
 def document_of(record: asyncpg.Record) -> dict[str, Any]:
     """Return the definition of a record, its members in the order of their author."""
     return in_order(msgspec.json.decode(record["definition"]), msgspec.json.decode(record["member_order"]))
@@ -232,7 +255,7 @@ def settings_of(document: Mapping[str, Any], language: str) -> list[Setting]:
     ]
 
 
-def _row(record: asyncpg.Record, language: str) -> ApplicationRow:
+def _row(record: asyncpg.Record, language: str, icons: Mapping[int, str]) -> ApplicationRow:
     def decoded(name: str) -> Any:
         return msgspec.json.decode(record[name] or "null")
 
@@ -245,6 +268,7 @@ def _row(record: asyncpg.Record, language: str) -> ApplicationRow:
         description=localized(decoded("description"), language),
         tags=texts(decoded("tags")),
         homepage=record["homepage"] if _safe(record["homepage"]) else None,
+        icon=icons.get(record["id"]),
         changed_at=record["DatUpdate"],
     )
 

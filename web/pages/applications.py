@@ -15,9 +15,11 @@ from commands.applications import export_text
 from commands.catalogue import assess, document_of, take
 from commands.facts import SqlFacts
 from commands.fetching import is_address
+from commands.icons import set_icon
 from commands.shell import Shell
+from domain import icon
 from domain.company import AssignApplication, UnassignApplication
-from domain.errors import DomainError, ForbiddenError
+from domain.errors import DomainError, ForbiddenError, ValidationError
 from domain.findings import DocumentError
 from domain.json_places import located
 from eventstore.blind_index import BlindIndex
@@ -37,7 +39,11 @@ LARGEST = 2_000_000
 
 TOO_LARGE = N_("The file is larger than 2 MB. Import it on the command line.")
 NO_SOURCE = N_("Choose a file, or give the address of one.")
+NO_ICON = N_("Choose the file of a picture.")
 CHANGE = "application.change"
+KEPT = "private, max-age=31536000, immutable"
+ALONE = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+"""An icon that is opened by itself may do nothing but be looked at."""
 
 
 @get("/applications")
@@ -116,6 +122,48 @@ async def download(site: NamedDependency[Site], name: FromPath[str]) -> Response
     text = await export_text(Shell(site.database.store), application_id)
     headers = {"Content-Disposition": f'attachment; filename="application-{application_id}.multiflexi.app.json"'}
     return Response(text.encode(), media_type="application/json", headers=headers)
+
+
+@get("/application/{name:str}/icon/{digest:str}")
+async def picture(site: NamedDependency[Site], name: FromPath[str], digest: FromPath[str]) -> Response[bytes]:
+    """Return the icon of an application; its address has the digest of what is there, so it may be kept for ever."""
+    application_id = identifier_of(name)
+    async with site.database.reading("*") as connection:
+        found = await applications.load_icon(connection, application_id)
+    if found is None or found.digest != digest:
+        raise NotFoundError(N_("There is no application {id}."), id=application_id)
+    headers = {
+        "cache-control": KEPT,
+        "content-disposition": "inline",
+        "content-security-policy": ALONE,
+        "etag": f'"{found.digest}"',
+    }
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+@post("/application/{name:str}/icon")
+async def change_icon(
+    request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
+) -> Redirect | Response[str]:
+    """Give an application another icon, or take it away where that is asked for."""
+    application_id = identifier_of(name)
+    actor = await acting_as(request)
+    require(actor, CHANGE, wish="change applications")
+    form = await request.form()
+    file = form.get("icon")
+    data = await file.read(icon.LARGEST + 1) if isinstance(file, UploadFile) and file.filename else None
+    translate = site.renderer.translate(view)
+    try:
+        if data is None and not form.get("remove"):
+            raise ValidationError(translate(NO_ICON), field="image")
+        await set_icon(Shell(site.database.store), application_id, data, actor, "web")
+    except ForbiddenError:
+        raise
+    except DomainError as error:
+        async with site.database.reading(view.companies) as connection:
+            shown = await applications.load(connection, application_id, view)
+        return page(await render(request, site, view, shown, refused=refusals.told(error, translate)), 422)
+    return Redirect(view.url(f"application/{application_id}"), status_code=303)
 
 
 @post("/application/{name:str}/{what:str}")
@@ -209,4 +257,4 @@ def identifier_of(name: str) -> int:
         raise NotFoundError(N_("There is no application {id}."), id=name[:40]) from None
 
 
-HANDLERS = (show_list, show_list_json, ask_for_source, import_definition, show, download, change)
+HANDLERS = (show_list, show_list_json, ask_for_source, import_definition, show, download, picture, change_icon, change)

@@ -18,6 +18,7 @@ SEEN_BY = {
     "template.configure": "template.view",
     "company.change": "company.view",
     "company.remove": "company.view",
+    "credential.change": "credential.view",
     "output.view": "job.view",
 }
 """Of permissions to change things, those to see them."""

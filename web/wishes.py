@@ -42,6 +42,7 @@ WISHES: tuple[str, ...] = (
     N_("import applications"),
     N_("change applications"),
     N_("make run templates"),
+    N_("change credential types"),
     N_("manage customers and servers"),
     N_("manage the members of a company"),
     N_("manage the own account"),

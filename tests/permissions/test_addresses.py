@@ -60,6 +60,8 @@ OF_A_THING = {
     "company/{name}/populate": "company/{company}/populate",
     "company/{name}/members": "company/{company}/members",
     "company/{name}/members.json": "company/{company}/members.json",
+    "credential-type/{name}/edit": "credential-type/{type}/edit",
+    "credential-type/{name}/remove": "credential-type/{type}/remove",
     "credential/{name}": "credential/{credential}",
     "credential/{name}/edit": "credential/{credential}/edit",
     **{f"credential/{{name}}/{what}": f"credential/{{credential}}/{what}" for what in ("reveal", "test", "remove")},
@@ -95,7 +97,7 @@ OF_THE_INSTALLATION = {
 LISTED = ("job.view", "template.view", "company.view", "credential.view")
 """Permissions in a company whose lists are there for everybody, with nothing in them for most."""
 
-OF_ANY_COMPANY = ("run-templates/change", "run-templates/new")
+OF_ANY_COMPANY = ("run-templates/change", "run-templates/new", "credential-types/new")
 """Addresses for whoever may do it in a company, whichever that is."""
 
 FURTHER_STEPS = ("account/openid", "account/openid/link", "account/prove")
@@ -142,7 +144,7 @@ async def live(made: Installation, office: Office, company: str) -> dict[str, in
     task = await made.task(company_id, template, datetime.now(UTC))
     return {
         "company": company_id, "template": template, "job": job, "waiting": waiting, "task": task,
-        "credential": await office.credential(company),
+        "credential": await office.credential(company), "type": office.types[company],
         "user": await office.user("viewer"), "application": office.application, "group": await office.group(),
         "customer": await office.customer(), "server": await office.server(),
     }  # fmt: skip

@@ -19,6 +19,7 @@ SEEN = (
     (r"/applications/import", "application.change"),
     (r"/application", "application.view"),
     (r"/credential-prototype", "application.view"),
+    (r"/credential-types/new|/credential-type/", "credential.change"),
     (r"/credential", "credential.view"),
     (r"/company/[^/]+/members", "member.view"),
     (r"/company/[^/]+/remove", "company.remove"),

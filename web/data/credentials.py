@@ -43,7 +43,14 @@ OUTCOMES = {
 }
 """Of each outcome of a check, its sign and its name."""
 
-WIDGETS = {"integer": "number", "number": "number", "boolean": "bool", "textarea": "area", "email": "email", "url": "url"}
+WIDGETS = {
+    "integer": "number",
+    "number": "number",
+    "boolean": "bool",
+    "textarea": "area",
+    "email": "email",
+    "url": "url",
+}
 
 
 class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,24 +186,27 @@ async def form_of(
     *,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
+    own: str = "credential",
 ) -> EnvForm:
-    """Return the form of the values of a credential; a secret is never in it."""
+    """Return the form of the values of a credential, or with ``own="type"`` of a type; a secret is never in it."""
     found = await shown(keyring, record)
-    made = [_field(name, one, language, typed, errors or {}) for name, one in found.items()]
+    made = [_field(name, one, language, typed, errors or {}, own) for name, one in found.items()]
     return EnvForm(fields=made, extra=[])
 
 
-async def changes_of(keyring: Keyring, record: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, str | None]:
+async def changes_of(
+    keyring: Keyring, record: Mapping[str, Any], form: Mapping[str, str], own: str = "credential"
+) -> dict[str, str | None]:
     """Return the values that a form changes: None takes one away; a secret that is left empty stays."""
     wanted: dict[str, str | None] = {}
     for name, one in (await shown(keyring, record)).items():
         if PREFIX + name not in form:
             continue
         text = form[PREFIX + name].replace("\r\n", "\n")
-        own = one.text if one.source == "credential" else ""
+        stored = one.text if one.source == own else ""
         if form.get(FORGET + name) and not text:
             wanted[name] = None
-        elif text != own and not (one.field.secret and not text):
+        elif text != stored and not (one.field.secret and not text):
             wanted[name] = text or None
     return wanted
 
@@ -215,17 +225,17 @@ def _value(name: str, one: Shown, language: str, revealed: Mapping[str, str]) ->
 
 
 def _field(
-    name: str, one: Shown, language: str, typed: Mapping[str, str] | None, errors: Mapping[str, str]
+    name: str, one: Shown, language: str, typed: Mapping[str, str] | None, errors: Mapping[str, str], own: str
 ) -> EnvField:
-    field, own = one.field, one.source == "credential"
-    value = (one.text if own else "") if typed is None else typed.get(PREFIX + name, "")
+    field, stored = one.field, one.source == own
+    value = (one.text if stored else "") if typed is None else typed.get(PREFIX + name, "")
     widget = "secret" if field.secret else "select" if field.options else WIDGETS.get(field.type, "text")
     return EnvField(
         name=name,
         widget=widget,
         value="" if field.secret else value,
-        stored=own,
-        inherited=one.text if one.source in ("type", "default") else None,
+        stored=stored,
+        inherited=one.text if one.source in ("type", "default") and not stored else None,
         required=field.required,
         options={value: words.localized(label, language) for value, label in field.options.items()},
         description=words.localized(field.description, language) or words.localized(field.label, language),

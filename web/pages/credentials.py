@@ -20,7 +20,7 @@ from domain.credential import ChangeCredential, CreateCredential, RemoveCredenti
 from domain.errors import DomainError, ForbiddenError
 from integrations.checks import check
 from web import refusals
-from web.access import AnyRequest, acting_as
+from web.access import AnyRequest, acting_as, may_somewhere
 from web.data import credentials
 from web.data.company_choice import company_choice
 from web.data.credentials import CredentialList, CredentialShown
@@ -31,6 +31,7 @@ from web.rendering import page
 from web.site import Site
 from web.view import View, identifier
 
+CHANGE = "credential.change"
 LONGEST_KEY = 200
 CHECK_WITHIN = 8.0
 """Seconds after which a check is given up: somebody waits for the page."""
@@ -39,17 +40,15 @@ NO_DAYS = N_("Give a number of days, or leave it empty.")
 
 
 @get("/credentials")
-async def show_list(view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+async def show_list(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show a page of credentials."""
+    may_change = may_somewhere(await acting_as(request), CHANGE, view.company_id)
     async with site.database.reading(view.companies) as connection:
         listed = await credentials.load_list(connection, view)
         choice = await company_choice(connection, view)
     clock = view.clock(choice.time_zone)
-    return page(
-        site.renderer.render(
-            "credentials.html", view, listed=listed, choice=choice, clock=clock, statuses=credentials.STATUS
-        )
-    )
+    shown = {"listed": listed, "choice": choice, "clock": clock, "statuses": credentials.STATUS}
+    return page(site.renderer.render("credentials.html", view, **shown, may_change=may_change))
 
 
 @get("/credentials.json")
@@ -60,12 +59,13 @@ async def show_list_json(view: NamedDependency[View], site: NamedDependency[Site
 
 
 @get("/credentials/new")
-async def ask_for_new(view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
+async def ask_for_new(request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site]) -> Response[str]:
     """Show the types there are, or with ``type`` the form of a new credential of one."""
     if "type" not in view.parameters:
         async with site.database.reading(view.companies) as connection:
             offered = await credentials.types(connection, view)
-        return page(site.renderer.render("credential_types.html", view, offered=offered))
+        may_change = may_somewhere(await acting_as(request), CHANGE, view.company_id)
+        return page(site.renderer.render("credential_types.html", view, offered=offered, may_change=may_change))
     record = await read_type(view, site, view.parameters["type"])
     return page(await render_form(site, view, record, {}, {}))
 

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 
 from commands.actor import SYSTEM
 from commands.credential_prototypes import import_prototype
@@ -15,9 +16,11 @@ from commands.shell import Shell
 from domain.credential import CreateCredential
 from domain.sealed import Sealed
 from eventstore.vault import open_all
+from tests.testbed.components import needs
 from tests.testbed.credentials import BANK, prototype_text
-from tests.web.conftest import Served
+from tests.web.conftest import Browser, Served
 from tests.web.seeding import Installation
+from tests.web.test_web_browser import has_no_horizontal_scroll
 from tests.web.test_web_template_form import form_on
 
 TOKEN = "tok-5c1f-hunter2"
@@ -176,3 +179,21 @@ async def test_who_sees_credentials_without_changing_them_has_no_buttons(world: 
     async with served.client(stranger) as client:
         assert "Our bank" not in (await client.get("/credential-types")).text
         assert (await client.get(f"/credential-type/{number}/edit")).status_code == 404
+
+
+@needs("chromium")
+async def test_the_pages_are_accessible_and_fit_a_telephone(world: World, served: Served, browser: Browser) -> None:
+    async with served.client() as client:
+        number = await world.made(client, name="Our bank")
+    page = await browser.open("/credential-types", viewport={"width": 390, "height": 800})
+    for path in (
+        "/credential-types",
+        NEW,
+        world.form,
+        f"/credential-type/{number}/edit",
+        f"/credential-type/{number}/remove",
+    ):
+        await page.goto(browser.url + path)
+        assert await has_no_horizontal_scroll(page), path
+        found = await Axe().run(page)
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]] == [], path

@@ -16,7 +16,7 @@ from commands.fetching import fetch
 from commands.icons import take_icon
 from commands.preparing import Executes, Outcome
 from domain import definition
-from domain.definition_diff import Difference, Effect, compare, judge, touched
+from domain.definition_diff import Difference, Effect, compare, judge
 from domain.environment import environment_in
 from domain.errors import DomainError, ValidationError
 from domain.event import Erased
@@ -116,13 +116,13 @@ async def assess(facts: Facts, source: bytes | str, most: int | None = None) -> 
     told = judge(before, read.document)
     users: list[dict[str, Any]] = json.loads(row["templates"])
     places = [(one.pop("environment"), f"run_template-{one['id']}|environment") for one in users]
-    judged = users if touched(before, read.document) else []
+    judged = users if told else []
     # Many templates set the same, and what that means is told once.
     known: dict[str | Erased | None, Any] = {}
     affected: list[TemplateEffect] = []
     for one, clear in zip(judged, await facts.opened(places if judged else []), strict=True):
         if clear not in known:
-            known[clear] = told(environment_in(clear))
+            known[clear] = told(environment_in(clear)) if told else ()
         if known[clear]:
             affected.append(TemplateEffect(effects=known[clear], **one))
     return Assessment(

@@ -278,7 +278,8 @@ class Shell:
         async with available():
             for store in (view, self.store) if view is not None else (self.store,):
                 async for recorded in store.read_stream(stream):
-                    state, version = aggregate.evolve(state, recorded.event), recorded.version
+                    event = recorded.without(aggregate.unread) if aggregate.unread else recorded.event
+                    state, version = aggregate.evolve(state, event), recorded.version
                 if state is not None:
                     break
         return state, version

@@ -13,7 +13,7 @@ To add an aggregate ``thing``:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -70,6 +70,9 @@ class Aggregate(msgspec.Struct, frozen=True):
         Bases of its events and of its commands.
     decide, evolve : Callable
         ``decide(state, command) -> list[Event]`` and ``evolve(state, event) -> state``.
+    unread : Mapping[str, msgspec.Raw]
+        Large fields of its events that no decision looks at, each with the JSON text of an empty one: a stream is read
+        without them to decide a command.
     """
 
     category: str
@@ -78,6 +81,7 @@ class Aggregate(msgspec.Struct, frozen=True):
     commands: type[Command]
     decide: Callable[[Any, Any], list[Any]]
     evolve: Callable[[Any, Any], Any]
+    unread: Mapping[str, msgspec.Raw] = {}
 
     def stream(self, entity_id: int) -> str:
         """Return the stream of one thing of this kind.
@@ -104,6 +108,7 @@ APPLICATION = Aggregate(
     application.ApplicationCommand,
     application.decide,
     application.evolve,
+    {"definition": msgspec.Raw(b"{}"), "order": msgspec.Raw(b"{}"), "content": msgspec.Raw(b'""')},
 )
 RUN_TEMPLATE = Aggregate(
     "run_template",

@@ -93,13 +93,17 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
 
 def effects(before: Mapping[str, Any], after: Mapping[str, Any], values: Mapping[str, str]) -> tuple[Effect, ...]:
     """Return what a change of a definition means for a run template with certain values; see :func:`judge`."""
-    return judge(before, after)(values)
+    told = judge(before, after)
+    return told(values) if told else ()
 
 
-def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Callable[[Mapping[str, str]], tuple[Effect, ...]]:
+def judge(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Callable[[Mapping[str, str]], tuple[Effect, ...]] | None:
     """Return what tells of the values of a run template what a change of its definition means for them.
 
-    It looks at the settings that changed alone: thousands of templates are judged one after another.
+    None if it can mean nothing for any. It looks at the settings that changed alone: thousands of templates are judged
+    one after another.
 
     Parameters
     ----------
@@ -107,7 +111,9 @@ def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Callable[[Mapp
         The definitions.
     """
     old, new = fields(before), fields(after)
-    names = touched(before, after)
+    names = _differing(old, new)
+    if not names:
+        return None
     defaults = {name: field.default for name, field in new.items() if field.default}
 
     def judged(values: Mapping[str, str]) -> tuple[Effect, ...]:
@@ -123,7 +129,10 @@ def touched(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
     Those that differ in more than their texts, and those whose condition depends on them.
     """
-    old, new = fields(before), fields(after)
+    return _differing(fields(before), fields(after))
+
+
+def _differing(old: Mapping[str, Field], new: Mapping[str, Field]) -> list[str]:
     names = [name for name in dict.fromkeys([*old, *new]) if _rules(old.get(name)) != _rules(new.get(name))]
     depending = [name for name, field in new.items() if set(field.condition) & set(names)]
     return list(dict.fromkeys([*names, *depending]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any, cast
 
 from domain import json_places
@@ -87,20 +88,31 @@ def check_storable(value: object, findings: Findings, pointer: str = "", depth: 
     """Note texts and numbers of a JSON value that PostgreSQL could not store, and what is nested too deeply."""
     if depth > DEEPEST:
         findings.error(pointer, "too_deep", f"it is nested deeper than {DEEPEST} levels.")
-    elif isinstance(value, str):
-        if _UNSTORABLE.search(value):
-            findings.error(pointer, "unstorable", "the text holds a NUL or half of a surrogate pair.")
-    elif isinstance(value, dict):
-        for name, member in cast("dict[str, Any]", value).items():
-            place = child(pointer, name)
-            if _UNSTORABLE.search(name):
-                findings.error(place, "unstorable", "the name holds a NUL or half of a surrogate pair.")
-            check_storable(member, findings, place, depth + 1)
+        return
+    members: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        members = cast("dict[str | int, Any]", value).items()
     elif isinstance(value, list):
-        for index, member in enumerate(cast("list[Any]", value)):
-            check_storable(member, findings, child(pointer, index), depth + 1)
+        members = enumerate(cast("list[Any]", value))
+    elif wrong := _unstorable(value):
+        findings.error(pointer, *wrong)
+    for name, member in members:
+        if isinstance(name, str) and _UNSTORABLE.search(name):
+            reason = "the name holds a NUL or half of a surrogate pair."
+            findings.error(child(pointer, name), "unstorable", reason)
+        # Nearly every member is a text or a number that can be stored: its place is not worth building.
+        if isinstance(member, dict | list) or depth == DEEPEST or _unstorable(member):
+            check_storable(cast("Any", member), findings, child(pointer, name), depth + 1)
+
+
+def _unstorable(value: object) -> tuple[str, str] | None:
+    """Return the code of what is wrong with a text or a number, and how it is told."""
+    if isinstance(value, str):
+        if _UNSTORABLE.search(value):
+            return "unstorable", "the text holds a NUL or half of a surrogate pair."
     elif (isinstance(value, int) and abs(value) >= _LARGEST) or (isinstance(value, float) and not math.isfinite(value)):
-        findings.error(pointer, "number_too_large", "the number is too large.")
+        return "number_too_large", "the number is too large."
+    return None
 
 
 def _warn_of_names(text: str, twice: list[str], findings: Findings) -> None:

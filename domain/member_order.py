@@ -15,7 +15,7 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from domain.findings import child
@@ -42,16 +42,17 @@ def in_order(document: Any, order: Order) -> Any:
 
 
 def _collect(value: object, pointer: str, found: dict[str, list[str]]) -> None:
-    if isinstance(value, Mapping):
-        members = cast("Mapping[str, object]", value)
-        names = list(members)
+    members: Iterable[tuple[str | int, object]] = ()
+    if isinstance(value, dict):
+        names = list(cast("dict[str, object]", value))
         if names != sorted(names, key=_jsonb):
             found[pointer] = names
-        for name, member in members.items():
-            _collect(member, child(pointer, name), found)
+        members = cast("dict[str | int, object]", value).items()
     elif isinstance(value, list):
-        for index, member in enumerate(cast("list[object]", value)):
-            _collect(member, child(pointer, index), found)
+        members = enumerate(cast("list[object]", value))
+    for name, member in members:
+        if isinstance(member, dict | list):
+            _collect(cast("object", member), child(pointer, name), found)
 
 
 def _jsonb(name: str) -> tuple[int, bytes]:
@@ -59,14 +60,18 @@ def _jsonb(name: str) -> tuple[int, bytes]:
     return len(encoded), encoded
 
 
+def _member(value: Any, pointer: str, name: str | int, order: Order) -> Any:
+    """Arrange a member; the place of one that is no object or list is not worth building."""
+    return _arranged(value, child(pointer, name) if isinstance(value, dict | list) else "", order)
+
+
 def _arranged(value: Any, pointer: str, order: Order) -> Any:
-    if isinstance(value, Mapping):
-        members = cast("Mapping[str, Any]", value)
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
         names = dict.fromkeys([*(name for name in order.get(pointer, ()) if name in members), *members])
-        return {name: _arranged(members[name], child(pointer, name), order) for name in names}
+        return {name: _member(members[name], pointer, name, order) for name in names}
     if isinstance(value, list):
-        listed = cast("list[Any]", value)
-        return [_arranged(member, child(pointer, index), order) for index, member in enumerate(listed)]
+        return [_member(member, pointer, index, order) for index, member in enumerate(cast("list[Any]", value))]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT:
         return float(value)
     return value

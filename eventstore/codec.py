@@ -71,6 +71,7 @@ ENVELOPE = frozenset({"enc", "key", "sub"})
 """Keys of what stands in place of a personal field: the ciphertext, the id of its key, the data subject."""
 
 _encoder = msgspec.json.Encoder()
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _upcasters: dict[tuple[str, int], Upcaster] = {}
 
 
@@ -144,6 +145,21 @@ def encode_personal(event: Event, sealed: Mapping[str, Any]) -> str:
     return _encoder.encode(document).decode()
 
 
+def blanked(data: str, blanks: Mapping[str, msgspec.Raw]) -> bytes:
+    """Return the JSON text of a stored event, some members that it has replaced, without reading what they hold.
+
+    Parameters
+    ----------
+    data : str
+        Stored JSON object.
+    blanks : Mapping[str, msgspec.Raw]
+        JSON text of what stands in the place of these members.
+    """
+    members = _members.decode(data)
+    members.update((name, blank) for name, blank in blanks.items() if name in members)
+    return _encoder.encode(members)
+
+
 def decode(name: str, data: str | bytes, schema_version: int, opened: Mapping[str, Any] | None = None) -> Event:
     """Build an event from its stored JSON, in the shape of today.
 
@@ -212,6 +228,7 @@ def unpack(text: str) -> bytes:
 
 __all__ = [
     "ERASED",
+    "blanked",
     "decode",
     "encode",
     "encode_personal",

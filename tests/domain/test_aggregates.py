@@ -190,6 +190,7 @@ class Life(RuleBasedStateMachine):
         except DomainError:
             assert self.state == before
             return
+        assert self.aggregate.decide(self.without_unread(), command) == events
         for event in events:
             assert isinstance(event, self.aggregate.events)
             # What an event says, it says after a way through JSON as well.
@@ -201,6 +202,12 @@ class Life(RuleBasedStateMachine):
             assert self.state != before or isinstance(command, run_template.RescheduleRunTemplate)
         self.events += events
         self.same_again(command, bool(events))
+
+    def without_unread(self) -> Any:
+        """Return the state as it is read to decide a command: what no decision looks at is empty."""
+        names = self.aggregate.unread.keys() & set(self.aggregate.state.__struct_fields__)
+        blanks = {name: msgspec.json.decode(self.aggregate.unread[name]) for name in names}
+        return self.state if self.state is None else msgspec.structs.replace(self.state, **blanks)
 
     def same_again(self, command: Command, changed: bool) -> None:
         """A change given twice changes nothing the second time."""

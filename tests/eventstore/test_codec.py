@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.application_events import ApplicationUpdated
 from domain.company_events import CompanyChanged
 from domain.event import ERASED, UNSET, Event, Unset
 from eventstore import codec
@@ -99,6 +100,13 @@ def test_unset_field_is_not_stored_and_none_is() -> None:
 def test_field_that_a_newer_program_added_is_passed_over() -> None:
     data = {**msgspec.json.decode(codec.encode(company_created(1))), "shoe_size": 43}
     assert codec.decode("CompanyCreated", msgspec.json.encode(data), 1) == company_created(1)
+
+
+def test_large_members_are_left_empty_without_being_read() -> None:
+    event = ApplicationUpdated(application_id=3, name='Probe "x"', definition={"a": [1]}, enabled=False)
+    blanks = {"definition": msgspec.Raw(b"{}"), "content": msgspec.Raw(b'""')}
+    found = codec.decode("ApplicationUpdated", codec.blanked(codec.encode(event), blanks), 1)
+    assert found == msgspec.structs.replace(event, definition={})
 
 
 def test_text_that_looks_like_an_envelope_is_not_opened() -> None:

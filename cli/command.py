@@ -137,7 +137,7 @@ def common(*, pairs: bool = False, taken: Collection[str] = ()) -> list[click.Pa
     return [
         option(
             "format",
-            "-F" if "-f" in taken else "-f",
+            *(short for short in ("-f", "-F") if short not in taken),
             type=formats,
             default="text",
             help="Form of the answer: text (default) or json.",

@@ -140,7 +140,7 @@ def test_what_is_there_is_changed_where_the_sheet_says_otherwise_once_that_is_wi
     assert told.out.startswith(
         "Changed: 1 line. Of 1 line of 2, all is there already.\nline 2, client-01: name: Client 01 →"
     )
-    company, template = cli.json("company:get", "1"), cli.json("run-template:get", "1")
+    company, [template] = cli.json("company:get", "1"), cli.json("run-template:list", "--company_id", "1")
     assert (company["name"], company["time_zone"], company["keep_output"]) == ("Other name", "Europe/Vienna", 30)
     assert (template["interv"], template["cron"]) == ("c", "30 2 * * *")
     again = cli.json("company:import", "--file", str(path), "--update")

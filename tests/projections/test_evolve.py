@@ -73,6 +73,7 @@ READ: dict[str, tuple[str, Callable[[Row], Row] | None]] = {
 
 
 ELSEWHERE = {
+    "application": {"icon"},
     "company": {"email", "environment", "suspend_reason"},
     "run_template": {"credentials", "environment"},
     "job": {"environment"},

@@ -12,7 +12,7 @@ from litestar.utils.scope.state import ScopeState
 from eventstore.connection import Companies
 from web import times
 from web.access import AnyRequest, acting_companies
-from web.errors import N_, BadRequestError
+from web.errors import N_, BadRequestError, NotFoundError
 from web.preferences import PARAMETERS, language_of, theme_of, zone_of
 
 BASE = "/multiflexi"
@@ -103,6 +103,21 @@ class View:
         query = urlencode({name: value for name, value in wanted.items() if value is not None})
         return f"{BASE}/{path}{'?' if query else ''}{query}"
 
+    def number(self, name: str, otherwise: int = 0) -> int:
+        """Return a parameter that is a number, ``otherwise`` if the address has none of this name.
+
+        Raises
+        ------
+        BadRequestError
+            It is no number, or one of too many digits.
+        """
+        text = self.parameters.get(name)
+        if text is None:
+            return otherwise
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise BadRequestError(NOT_A_NUMBER, name=name, value=text[:40])
+        return int(text)
+
     def here(self, **changes: object) -> str:
         """Return the address of this page with some parameters changed, those that are None left out."""
         merged: dict[str, object | None] = {**self.parameters, **changes}
@@ -145,3 +160,24 @@ def identifier(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text[:11]) <= MAX_ID):
         raise BadRequestError(NOT_A_NUMBER, name=name, value=text[:40])
     return int(text)
+
+
+def named_id(name: str, missing: str) -> int:
+    """Return the id in the address of a thing.
+
+    Parameters
+    ----------
+    name : str
+        Part of the address.
+    missing : str
+        What is told where it can be no id: the message that there is no such thing.
+
+    Raises
+    ------
+    NotFoundError
+        It cannot be one.
+    """
+    try:
+        return identifier(name, "id")
+    except BadRequestError:
+        raise NotFoundError(missing, id=name[:40]) from None

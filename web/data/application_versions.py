@@ -13,7 +13,7 @@ from projections.queries import query as shared
 from web.data.applications import VersionShown
 from web.database import Connection
 from web.errors import N_, BadRequestError, NotFoundError
-from web.view import NOT_A_NUMBER, View
+from web.view import View
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +54,8 @@ async def load(connection: Connection, application_id: int, view: View) -> Compa
     versions = [VersionShown(**{name: each[name] for name in VersionShown.__struct_fields__}) for each in rows]
     latest = versions[0]
     earlier = versions[1] if len(versions) > 1 else latest
-    before, left = await _side(connection, application_id, _number(view, "from", earlier.number), versions)
-    after, right = await _side(connection, application_id, _number(view, "to", latest.number), versions)
+    before, left = await _side(connection, application_id, view.number("from", earlier.number), versions)
+    after, right = await _side(connection, application_id, view.number("to", latest.number), versions)
     return Compared(
         application_id=application_id,
         name=record["name"],
@@ -64,15 +64,6 @@ async def load(connection: Connection, application_id: int, view: View) -> Compa
         after=after,
         difference=compare(left, right),
     )
-
-
-def _number(view: View, name: str, otherwise: int) -> int:
-    text = view.parameters.get(name)
-    if text is None:
-        return otherwise
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name=name, value=text[:40])
-    return int(text)
 
 
 async def _side(

@@ -18,8 +18,8 @@ from domain.shapes import entries, is_object, texts
 from projections.queries import query as shared
 from web.data.company_choice import Choice, company_choice
 from web.database import Connection
-from web.errors import N_, BadRequestError, NotFoundError
-from web.view import NOT_A_NUMBER, View
+from web.errors import N_, NotFoundError
+from web.view import View
 
 PAGE = 50
 COMPANIES_SHOWN = 50
@@ -145,10 +145,7 @@ async def load_list(connection: Connection, view: View) -> tuple[ApplicationList
     BadRequestError
         The parameter ``skip`` is no number.
     """
-    text = view.parameters.get("skip", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
-    skip, find, tag = int(text), view.parameters.get("find"), view.parameters.get("tag")
+    skip, find, tag = view.number("skip"), view.parameters.get("find"), view.parameters.get("tag")
     choice = await company_choice(connection, view)
     found = await connection.fetch(shared("application.list"), PAGE + 1, skip, False, find, tag, view.company_id)
     tags = await connection.fetch(shared("application.tags"))

@@ -17,7 +17,7 @@ from projections.queries import query as shared
 from web.database import Connection
 from web.errors import N_, BadRequestError, NotFoundError
 from web.masking import masked
-from web.view import NOT_A_NUMBER, View
+from web.view import View
 
 PAGE = 50
 
@@ -98,10 +98,8 @@ async def load_list(connection: Connection, view: View) -> CompanyList:
     BadRequestError
         The parameter ``after`` is no number.
     """
-    text = view.parameters.get("after", "")
-    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name="after", value=text[:40])
-    after, wanted = int(text) if text else None, view.parameters.get("find", "").strip() or None
+    after = view.number("after") if "after" in view.parameters else None
+    wanted = view.parameters.get("find", "").strip() or None
     archived = view.parameters.get("archived") == "yes"
     records = await connection.fetch(shared("company.list"), after, PAGE + 1, 0, False, wanted, archived)
     rows = [row_of(record) for record in records[:PAGE]]

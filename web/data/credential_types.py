@@ -12,8 +12,8 @@ from projections.queries import query as shared
 from web import words
 from web.data.credentials import CredentialRow
 from web.database import Connection
-from web.errors import N_, BadRequestError, NotFoundError
-from web.view import NOT_A_NUMBER, View
+from web.errors import N_, NotFoundError
+from web.view import View
 
 PAGE = 50
 PROTOTYPES = 1000
@@ -63,10 +63,7 @@ class Users(msgspec.Struct, frozen=True):
 
 async def load_list(connection: Connection, view: View) -> TypeList:
     """Read a page of credential types."""
-    text = view.parameters.get("skip", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
-    skip = int(text)
+    skip = view.number("skip")
     records = await connection.fetch(shared("credential.types"), view.company_id, PAGE + 1, skip, False)
     rows = [TypeRow(**{name: each[name] for name in TypeRow.__struct_fields__}) for each in records[:PAGE]]
     return TypeList(types=rows, skip=skip, more=skip + PAGE if len(records) > PAGE else None)

@@ -17,8 +17,8 @@ from projections.queries import query as shared
 from web import words
 from web.data.environment_form import FORGET, PREFIX, EnvField, EnvForm
 from web.database import Connection
-from web.errors import N_, BadRequestError, NotFoundError
-from web.view import NOT_A_NUMBER, View
+from web.errors import N_, NotFoundError
+from web.view import View
 
 PAGE = 50
 TYPES = 500
@@ -118,10 +118,7 @@ class Offered(msgspec.Struct, frozen=True):
 
 async def load_list(connection: Connection, view: View) -> CredentialList:
     """Read a page of credentials; with the parameter ``due``, those with something to do within 30 days."""
-    text = view.parameters.get("skip", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
-    skip, due = int(text), 30 if view.parameters.get("due") else None
+    skip, due = view.number("skip"), 30 if view.parameters.get("due") else None
     records = await connection.fetch(
         shared("credential.credentials"), view.company_id, None, None, due, PAGE + 1, skip, False
     )

@@ -16,9 +16,9 @@ from eventstore.connection import Companies
 from eventstore.keyring import Keyring
 from projections.queries import query as shared
 from web.database import Connection
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_, NotFoundError
 from web.queries import query
-from web.view import NOT_A_NUMBER, View
+from web.view import View
 
 PAGE = 50
 OFFERED = 1000
@@ -72,10 +72,7 @@ async def load_list(connection: Connection, keyring: Keyring, view: View, kind: 
     BadRequestError
         The parameter ``skip`` is no number.
     """
-    text = view.parameters.get("skip", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
-    skip = int(text)
+    skip = view.number("skip")
     rows = await connection.fetch(shared(f"{kind}.list"), None, PAGE + 1, skip, False)
     entries = await _entries(connection, keyring, kind, rows[:PAGE], seen)
     return Directory(entries=entries, skip=skip, more=skip + PAGE if len(rows) > PAGE else None)

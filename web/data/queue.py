@@ -15,9 +15,8 @@ from web.data.company_choice import Choice, company_choice
 from web.data.dashboard import SILENT
 from web.data.pauses import Pause
 from web.database import Connection
-from web.errors import BadRequestError
 from web.queries import query
-from web.view import NOT_A_NUMBER, View
+from web.view import View
 
 PAGE = 50
 GROUPS = 25
@@ -118,10 +117,7 @@ async def load(connection: Connection, view: View) -> tuple[Queue, Choice]:
     BadRequestError
         The parameter ``skip`` is no number.
     """
-    text = view.parameters.get("skip", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
-    skip, company = int(text), view.company_id
+    skip, company = view.number("skip"), view.company_id
     choice = await company_choice(connection, view)
     figures = await connection.fetchrow(shared("queue.figures"), company)
     assert figures is not None

@@ -20,9 +20,9 @@ from web.data.preview import Run
 from web.data.pauses import Pause
 from web.data.tasks import TaskRow, newest
 from web.data.template_changes import Change
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_, NotFoundError
 from web.queries import query
-from web.view import NOT_A_NUMBER, View, identifier
+from web.view import View, identifier
 
 PAGE = 50
 RECENT = 10
@@ -120,10 +120,7 @@ async def load_list(connection: Connection, view: View) -> tuple[TemplateList, C
     BadRequestError
         The parameter ``skip`` is no number.
     """
-    text = view.parameters.get("skip", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
-    skip, find = int(text), view.parameters.get("find", "").strip() or None
+    skip, find = view.number("skip"), view.parameters.get("find", "").strip() or None
     app = identifier(view.parameters["app"], "app") if view.parameters.get("app") else None
     choice = await company_choice(connection, view)
     found = await connection.fetch(shared("run_template.list"), view.company_id, app, PAGE + 1, skip, False, None, find)

@@ -14,8 +14,8 @@ from eventstore.keyring import Keyring
 from projections.queries import query as shared
 from web.data.company_choice import OFFERED
 from web.database import Connection
-from web.errors import N_, BadRequestError, NotFoundError
-from web.view import NOT_A_NUMBER, View
+from web.errors import N_, NotFoundError
+from web.view import View
 
 PAGE = 50
 PERSONAL = {"login": "login", "email": "email", "firstname": "first_name", "lastname": "last_name"}
@@ -94,9 +94,7 @@ async def load_list(connection: Connection, keyring: Keyring, view: View) -> Use
     BadRequestError
         The parameter ``skip`` is no number.
     """
-    text = view.parameters.get("skip", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequestError(NOT_A_NUMBER, name="skip", value=text[:40])
+    skip = view.number("skip")
     wanted = view.parameters.get("find", "").strip() or None
     if wanted is not None:
         index = BlindIndex(keyring)
@@ -106,7 +104,6 @@ async def load_list(connection: Connection, keyring: Keyring, view: View) -> Use
         return UserList(
             users=await shown(keyring, [found] if found else []), skip=0, more=None, wanted=wanted
         )
-    skip = int(text)
     records = await connection.fetch(shared("user.list"), PAGE + 1, skip, False, view.company_id)
     more = skip + PAGE if len(records) > PAGE else None
     return UserList(users=await shown(keyring, records[:PAGE]), skip=skip, more=more, wanted=None)

@@ -29,10 +29,10 @@ from web.access import AnyRequest, acting_as
 from web.data import applications
 from web.data.applications import ApplicationList, ApplicationShown
 from web.data.company_choice import company_choice
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_, NotFoundError
 from web.rendering import page
 from web.site import Site
-from web.view import View, identifier
+from web.view import View, identifier, named_id
 
 LARGEST = 2_000_000
 """Most bytes of a definition that is uploaded, as it goes to the browser and back."""
@@ -251,10 +251,7 @@ def identifier_of(name: str) -> int:
     NotFoundError
         It cannot be one.
     """
-    try:
-        return identifier(name, "application")
-    except BadRequestError:
-        raise NotFoundError(N_("There is no application {id}."), id=name[:40]) from None
+    return named_id(name, N_("There is no application {id}."))
 
 
 HANDLERS = (show_list, show_list_json, ask_for_source, import_definition, show, download, picture, change_icon, change)

@@ -19,10 +19,10 @@ from web.access import AnyRequest, acting_as
 from web.data import companies, company_form, directory
 from web.data.companies import CompanyList, CompanyRow, CompanyShown
 from web.data.directory import Entry
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_
 from web.rendering import page
 from web.site import Site
-from web.view import View, identifier
+from web.view import View, named_id
 
 LONGEST_KEY = 200
 
@@ -159,10 +159,7 @@ def identifier_of(name: str) -> int:
     NotFoundError
         It cannot be one.
     """
-    try:
-        return identifier(name, "company")
-    except BadRequestError:
-        raise NotFoundError(N_("There is no company {id}."), id=name[:40]) from None
+    return named_id(name, N_("There is no company {id}."))
 
 
 HANDLERS = (show_list, show_list_json, ask_for_new, create, show)

@@ -20,11 +20,11 @@ from web.access import AnyRequest, acting_as, may_somewhere, need
 from web.data import credential_types, credentials
 from web.data.company_choice import CompanyChoice, company_choice
 from web.data.credential_types import TypeList
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_
 from web.pages.users import sent
 from web.rendering import page
 from web.site import Site
-from web.view import View, identifier
+from web.view import View, named_id
 
 CHANGE = "credential.change"
 WISH = "change credential types"
@@ -166,7 +166,7 @@ async def choices(request: AnyRequest, view: View, site: Site) -> list[CompanyCh
 
 async def changing(request: AnyRequest, view: View, site: Site, name: str) -> dict[str, Any]:
     """Return a credential type by the id in an address, for those who may change it."""
-    number = identifier_of(name, N_("There is no credential type {id}."))
+    number = named_id(name, N_("There is no credential type {id}."))
     async with site.database.reading(view.companies) as connection:
         record = await credentials.type_of(connection, number)
     await need(request, CHANGE, record["company_id"], wish=WISH)
@@ -175,7 +175,7 @@ async def changing(request: AnyRequest, view: View, site: Site, name: str) -> di
 
 async def read_prototype(view: View, site: Site, name: str) -> dict[str, Any]:
     """Return a prototype by its id, as a type of it without values."""
-    number = identifier_of(name, N_("There is no credential prototype {id}."))
+    number = named_id(name, N_("There is no credential prototype {id}."))
     async with site.database.reading(view.companies) as connection:
         return await credential_types.prototype_of(connection, number, view.language)
 
@@ -211,20 +211,6 @@ async def render_question(site: Site, view: View, record: Mapping[str, Any], err
     async with site.database.reading(view.companies) as connection:
         users = await credential_types.users_of(connection, record)
     return site.renderer.render("credential_type_remove.html", view, record=record, users=users, errors=errors)
-
-
-def identifier_of(name: str, missing: str) -> int:
-    """Return an id in an address.
-
-    Raises
-    ------
-    NotFoundError
-        It cannot be one; ``missing`` is what is told.
-    """
-    try:
-        return identifier(name, "id")
-    except BadRequestError:
-        raise NotFoundError(missing, id=name[:40]) from None
 
 
 HANDLERS = (show_list, show_list_json, ask_for_new, create, edit, save, ask_to_remove, remove)

@@ -25,11 +25,11 @@ from web.data import credentials
 from web.data.company_choice import company_choice
 from web.data.credentials import CredentialList, CredentialShown
 from web.data.template_form import NO_MOMENT
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_, NotFoundError
 from web.pages.users import sent
 from web.rendering import page
 from web.site import Site
-from web.view import View, identifier
+from web.view import View, named_id
 
 CHANGE = "credential.change"
 LONGEST_KEY = 200
@@ -266,12 +266,7 @@ def identifier_of(name: str) -> int:
     NotFoundError
         It cannot be one.
     """
-    if not (name.isascii() and name.isdigit()):
-        raise NotFoundError(N_("There is no credential {id}."), id=name[:40])
-    try:
-        return identifier(name, "credential")
-    except BadRequestError:
-        raise NotFoundError(N_("There is no credential {id}."), id=name[:40]) from None
+    return named_id(name, N_("There is no credential {id}."))
 
 
 HANDLERS = (show_list, show_list_json, ask_for_new, create, show, edit, save, act)

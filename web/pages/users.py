@@ -28,10 +28,10 @@ from web.auth import notices
 from web.data import users
 from web.data.template_form import NO_MOMENT
 from web.data.users import UserList, UserShown
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_, NotFoundError
 from web.rendering import page
 from web.site import Site
-from web.view import View, identifier
+from web.view import View, identifier, named_id
 
 FIELDS = ("login", "email", "first_name", "last_name", "language")
 LONGEST_KEY = 200
@@ -247,12 +247,7 @@ def identifier_of(name: str) -> int:
     NotFoundError
         It cannot be one.
     """
-    if not (name.isascii() and name.isdigit()):
-        raise NotFoundError(N_("There is no user {id}."), id=name[:40])
-    try:
-        return identifier(name, "user")
-    except BadRequestError:
-        raise NotFoundError(N_("There is no user {id}."), id=name[:40]) from None
+    return named_id(name, N_("There is no user {id}."))
 
 
 HANDLERS = (show_list, show_list_json, ask_for_new, create, show, change)

@@ -21,6 +21,7 @@ BASE = "/multiflexi"
 NOT_A_NUMBER = N_("The parameter {name} is “{value}”; expected a number.")
 MAX_ID = 2**31 - 1
 """Largest id there can be: a PostgreSQL ``integer``."""
+LONGEST_ID = len(str(MAX_ID))
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def identifier(text: str, name: str) -> int:
     BadRequestError
         It is no positive number, or one that no id can be.
     """
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:11]) <= MAX_ID):
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_ID and 0 < int(text) <= MAX_ID):
         raise BadRequestError(NOT_A_NUMBER, name=name, value=text[:40])
     return int(text)
 

@@ -133,17 +133,38 @@ async def test_of_a_long_output_the_end_is_shown(installation: Installation, ser
     assert page.count('<div class="l"') == 1000
 
 
-@pytest.mark.parametrize(
-    "path", ["/job/999", "/job/abc", "/job/99999999999", "/run-template/7", "/nothing", "/static/x.css"]
+NAMED = (
+    "application/{}",
+    "company/{}",
+    "company/{}/members",
+    "credential/{}",
+    "credential-type/{}/edit",
+    "job/{}",
+    "pause/company/{}",
+    "run-template/{}",
+    "task/{}",
+    "user/{}",
+    "user-group/{}",
 )
-async def test_what_is_not_there_is_told_as_page_and_as_problem(served: Served, path: str) -> None:
+"""Addresses with an id in them."""
+
+
+async def test_what_is_not_there_is_told_as_page_and_as_problem(served: Served) -> None:
     async with served.client() as client:
-        page = await client.get(path, headers={"accept": "text/html"})
-        problem = await client.get(path, headers={"accept": "application/json"})
-    assert page.status_code in (400, 404)
-    assert "To the dashboard" in page.text
-    assert problem.headers["content-type"].startswith("application/problem+json")
-    assert problem.json()["status"] == problem.status_code
+        for path in ("/job/999", "/job/abc", "/nothing", "/static/x.css"):
+            page = await client.get(path, headers={"accept": "text/html"})
+            problem = await client.get(path, headers={"accept": "application/json"})
+            assert page.status_code == 404
+            assert "To the dashboard" in page.text
+            assert problem.headers["content-type"].startswith("application/problem+json")
+            assert problem.json()["status"] == problem.status_code
+
+
+@pytest.mark.parametrize("number", ["999", "0", "abc", "2147483648", "0000000000199999999999", "9" * 5000])
+async def test_there_is_nothing_with_a_number_that_is_none_or_too_large(served: Served, number: str) -> None:
+    async with served.client() as client:
+        answers = {address: (await client.get(f"/{address.format(number)}")).status_code for address in NAMED}
+    assert answers == dict.fromkeys(NAMED, 404)
 
 
 async def test_language_theme_and_zone_are_kept(served: Served) -> None:

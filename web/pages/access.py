@@ -21,7 +21,8 @@ from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data import access
 from web.data.access import CompanyMembers, OwnAccess
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_, NotFoundError
+from web.pages.companies import identifier_of
 from web.pages.users import moment, sent, shell_of
 from web.rendering import page
 from web.site import Site
@@ -71,13 +72,13 @@ async def show_members(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
 ) -> Response[str]:
     """Show who may do what in a company, and what waits for an answer."""
-    return page(await render_members(request, site, view, await read_members(request, site, company_of(name))))
+    return page(await render_members(request, site, view, await read_members(request, site, identifier_of(name))))
 
 
 @get("/company/{name:str}/members.json")
 async def show_members_json(request: AnyRequest, site: NamedDependency[Site], name: FromPath[str]) -> CompanyMembers:
     """Return who may do what in a company, and what waits for an answer."""
-    return await read_members(request, site, company_of(name))
+    return await read_members(request, site, identifier_of(name))
 
 
 @post("/company/{name:str}/members")
@@ -85,7 +86,7 @@ async def change_members(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
 ) -> Redirect | Response[str]:
     """Grant or revoke access, approve or refuse a request: as the field ``what`` of the form says."""
-    company_id, form, actor = company_of(name), await sent(request), await acting_as(request)
+    company_id, form, actor = identifier_of(name), await sent(request), await acting_as(request)
     require(actor, "member.manage", company_id, wish="manage the members of a company")
     try:
         await shell_of(site).execute(await wish_of(site, company_id, form, view), actor, source="web")
@@ -193,20 +194,6 @@ async def render_members(
         may_see=actor.may("company.view", shown.company_id),
         may_manage=actor.may("member.manage", shown.company_id),
     )
-
-
-def company_of(name: str) -> int:
-    """Return the company in an address.
-
-    Raises
-    ------
-    NotFoundError
-        It cannot be one.
-    """
-    try:
-        return identifier(name, "company")
-    except BadRequestError:
-        raise NotFoundError(N_("There is no company {id}."), id=name[:40]) from None
 
 
 HANDLERS = (show_own, show_own_json, ask, show_members, show_members_json, change_members)

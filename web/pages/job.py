@@ -23,7 +23,7 @@ from web.pages.job_live import JobStream
 from web.rendering import digest, page, safe
 from web.site import Site
 from web.sse import Sent, stream
-from web.view import View, identifier
+from web.view import View, named_id
 
 TEMPLATE = "parts/job.html"
 LIVE_PARTS = ("head", "notices", "facts", "timeline", "output_state", "downloads", "files")
@@ -166,9 +166,7 @@ def identifier_of(name: str) -> int:
     NotFoundError
         It cannot be one.
     """
-    if not (name.isascii() and name.isdigit()):
-        raise NotFoundError(N_("There is no job {id}."), id=name[:40])
-    return identifier(name, "job")
+    return named_id(name, N_("There is no job {id}."))
 
 
 def _live_url(view: View, shown: JobShown, window: Window, known: str) -> str | None:

@@ -18,7 +18,7 @@ from web.pages.live_page import live_page
 from web.rendering import digest, page, safe
 from web.site import Site
 from web.sse import Parts
-from web.view import View, identifier
+from web.view import View, named_id
 
 TEMPLATE = "parts/queue.html"
 LIVE_PARTS = ("figures", "pauses", "rows", "groups")
@@ -106,10 +106,12 @@ async def subject(site: Site, view: View, what: str, name: str) -> Subject:
     NotFoundError
         There is no such thing.
     """
-    if what not in KINDS or not (name.isascii() and name.isdigit()):
-        raise NotFoundError(N_("There is nothing of that kind with the number {id}."), id=name[:40])
+    missing = N_("There is nothing of that kind with the number {id}.")
+    if what not in KINDS:
+        raise NotFoundError(missing, id=name[:40])
+    number = named_id(name, missing)
     async with site.database.reading(view.companies) as connection:
-        return await pauses.subject(connection, what, identifier(name, what))
+        return await pauses.subject(connection, what, number)
 
 
 def back(view: View, found: Subject) -> str:

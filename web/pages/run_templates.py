@@ -12,10 +12,10 @@ from litestar.params import FromPath, FromQuery
 from web.access import AnyRequest, acting_as, may_somewhere
 from web.data import preview, run_templates, template_changes
 from web.data.run_templates import TemplateList, TemplateShown
-from web.errors import N_, NotFoundError
+from web.errors import N_
 from web.rendering import page
 from web.site import Site
-from web.view import View, identifier
+from web.view import View, named_id
 
 NEXT = 5
 """Runs to come that are listed."""
@@ -99,9 +99,7 @@ def identifier_of(name: str) -> int:
     NotFoundError
         It cannot be one.
     """
-    if not (name.isascii() and name.isdigit()):
-        raise NotFoundError(N_("There is no run template {id}."), id=name[:40])
-    return identifier(name, "run template")
+    return named_id(name, N_("There is no run template {id}."))
 
 
 HANDLERS = (show_list, show_list_json, show)

@@ -11,13 +11,13 @@ from web.access import AnyRequest
 from web.data import tasks
 from web.data.company_choice import Choice
 from web.data.tasks import TaskList, TaskShown
-from web.errors import N_, NotFoundError
+from web.errors import N_
 from web.pages.live_page import live_page
 from web.rendering import digest, page, safe
 from web.site import Site
 from web.span import span
 from web.sse import Parts
-from web.view import View, identifier
+from web.view import View, named_id
 
 LIST, ONE = "parts/tasks.html", "parts/task.html"
 ONE_PARTS = ("head", "notices", "window", "attempts", "facts")
@@ -136,9 +136,7 @@ def identifier_of(name: str) -> int:
     NotFoundError
         It cannot be one.
     """
-    if not (name.isascii() and name.isdigit()):
-        raise NotFoundError(N_("There is no task {id}."), id=name[:40])
-    return identifier(name, "task")
+    return named_id(name, N_("There is no task {id}."))
 
 
 HANDLERS = (show_list, show_list_json, live_list, show, live)

@@ -17,12 +17,12 @@ from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data import access
 from web.data.access import GroupRow, GroupShown
-from web.errors import N_, BadRequestError, NotFoundError
+from web.errors import N_, NotFoundError
 from web.pages.access import member_named
 from web.pages.users import managing, moment, sent, shell_of
 from web.rendering import page
 from web.site import Site
-from web.view import View, identifier
+from web.view import View, identifier, named_id
 
 
 @get("/user-groups")
@@ -139,10 +139,7 @@ def group_of(name: str) -> int:
     NotFoundError
         It cannot be one.
     """
-    try:
-        return identifier(name, "group")
-    except BadRequestError:
-        raise NotFoundError(N_("There is no group {id}."), id=name[:40]) from None
+    return named_id(name, N_("There is no group {id}."))
 
 
 HANDLERS = (show_list, show_list_json, create, show, change)

@@ -13,7 +13,7 @@ from cli.failure import RefusedError
 from cli.permissions import ANYBODY, WHOLE, of_command, of_company
 from commands.accounts import actor_of
 from commands.actor import Actor, denied
-from commands.denials import hidden, hidden_from, options_named, record_denial, recorded_denials, was_recorded
+from commands.denials import BY_WORD, hidden, hidden_from, options_named, record_denial, recorded_denials, was_recorded
 from commands.errors import DeniedError
 from commands.facts import SqlFacts
 from commands.tokens import bearer
@@ -24,19 +24,6 @@ from eventstore.settings import load
 from eventstore.store import EventStore
 
 NOBODY = "There is no user “{}” who may act. `user:list` shows those there are."
-
-
-OF_GROUP = {
-    "access-request": "access_request",
-    "artifact": "artifact",
-    "company": "company",
-    "credential": "credential",
-    "credential-type": "credential_type",
-    "job": "job",
-    "run-template": "run_template",
-    "task": "task",
-}
-"""Of groups of commands, what ``--id`` and the first word name."""
 
 OF_OPTION = {
     "company": "company",
@@ -111,7 +98,7 @@ async def _identified(
 
 
 def _named(name: str) -> dict[str, str]:
-    kind = OF_GROUP.get(name.partition(":")[0])
+    kind = BY_WORD.get(name.partition(":")[0])
     return OF_OPTION if kind is None else {**OF_OPTION, "id": kind, "number": kind}
 
 

@@ -22,6 +22,9 @@ MOST = {"any": 1000, "hidden": 50}
 KINDS = ("access_request", "artifact", "company", "credential", "credential_type", "job", "run_template", "task")
 """Things of companies that are named by their ids."""
 
+BY_WORD = {kind.replace("_", "-"): kind for kind in KINDS}
+"""The same by the words that command lines and addresses have for them."""
+
 
 class Named(NamedTuple):
     """A thing that somebody named by its id, or a company by its code."""

@@ -8,22 +8,14 @@ import uuid
 from litestar.background_tasks import BackgroundTask
 
 from commands.actor import Actor
-from commands.denials import Named, hidden, hidden_from, record_denial, was_recorded
+from commands.denials import BY_WORD, Named, hidden, hidden_from, record_denial, was_recorded
 from eventstore.log import Meta
 from web.access import AnyRequest, acting_companies
 from web.auth.routes import permission_of
 from web.site import site_in
 
-KINDS = {
-    "company": "company",
-    "credential": "credential",
-    "credential-type": "credential_type",
-    "job": "job",
-    "run-template": "run_template",
-    "task": "task",
-    "template": "run_template",
-}
-"""Words in addresses before an id, and what it is of."""
+KINDS = {word: kind for word, kind in BY_WORD.items() if word != "artifact"} | {"template": "run_template"}
+"""Words in addresses before an id, and what it is of. Artifacts are numbered within their job there."""
 
 _NAMED = re.compile(rf"/({'|'.join(KINDS)})/([1-9]\d{{0,8}})(?=[./]|$)")
 

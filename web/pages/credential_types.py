@@ -21,6 +21,7 @@ from web.data import credential_types, credentials
 from web.data.company_choice import CompanyChoice, company_choice
 from web.data.credential_types import TypeList
 from web.errors import N_
+from web.pages.company_field import company_missing
 from web.pages.users import sent
 from web.rendering import page
 from web.site import Site
@@ -29,7 +30,6 @@ from web.view import View, named_id
 CHANGE = "credential.change"
 WISH = "change credential types"
 LONGEST_KEY = 200
-NO_COMPANY = N_("Choose a company.")
 OWN = "type"
 """Where the values that a form of a type holds come from."""
 
@@ -75,10 +75,8 @@ async def create(
     """Make a credential type, or show the form again with what is wrong beside the fields."""
     companies, form, translate = await choices(request, view, site), await sent(request), site.renderer.translate(view)
     company, errors = form.get("company_id", ""), dict[str, str]()
-    if company not in {str(one.id) for one in companies}:
-        if company.isascii() and company.isdigit():
-            await need(request, CHANGE, int(company[:10]), wish=WISH)
-        errors["company_id"] = translate(NO_COMPANY)
+    if wrong := await company_missing(request, company, companies, CHANGE, wish=WISH):
+        errors["company_id"] = translate(wrong)
     record = await read_prototype(view, site, form.get("prototype", ""))
     if not errors:
         changed = await credentials.changes_of(site.database.store.keyring, record, form, OWN)

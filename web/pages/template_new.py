@@ -22,6 +22,7 @@ from web.data import template_form, template_new
 from web.data.template_new import Offered, Populated
 from web.errors import N_
 from web.pages.companies import identifier_of
+from web.pages.company_field import company_missing
 from web.pages.template_edit import OPTIONS
 from web.pages.users import sent
 from web.rendering import page
@@ -33,7 +34,6 @@ LONGEST_KEY = 200
 SET = ("interval", "cron", "executor")
 """Fields that are asked for when many are made."""
 
-NO_COMPANY = N_("Choose a company.")
 NO_APPLICATION = N_("Choose an application.")
 
 
@@ -53,10 +53,8 @@ async def create(
     offered, form, translate = await choices(request, view, site), await sent(request), site.renderer.translate(view)
     company, application = form.get("company_id", ""), form.get("application_id", "")
     errors: dict[str, str] = {}
-    if company not in {str(one.id) for one in offered.companies}:
-        if company.isascii() and company.isdigit():
-            await need(request, CONFIGURE, int(company[:10]), wish="make run templates")
-        errors["company_id"] = translate(NO_COMPANY)
+    if wrong := await company_missing(request, company, offered.companies, CONFIGURE, wish="make run templates"):
+        errors["company_id"] = translate(wrong)
     names = {str(one.id): one.name for one in offered.applications}
     if application not in names:
         errors["application_id"] = translate(NO_APPLICATION)

@@ -107,7 +107,9 @@ async def collect(
         digest = await store_patiently(store, job, data, given_up)
         if digest is None:
             return Collected()
-        artifacts.append(Artifact(name=name, content_type=content_type(name, data), size=len(data), digest=digest))
+        artifacts.append(
+            Artifact(name=in_text(name), content_type=content_type(name, data), size=len(data), digest=digest)
+        )
     if left_out:
         log.warning("files were left out", job=job["job_id"], files=left_out, most=MOST_FILES, largest=largest())
     return Collected(artifacts, left_out)
@@ -175,6 +177,17 @@ def relative(folder: Path, name: str) -> str | None:
     whole = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118 - without following links
     inside = os.path.relpath(whole, folder)
     return None if inside.startswith("..") or inside == "." else inside
+
+
+def in_text(name: str) -> str:
+    r"""Return a file's name as text; bytes of it that are no UTF-8 are written out.
+
+    Examples
+    --------
+    >>> in_text(os.fsdecode(b"caf\xc3\xa9-\xe9.csv"))
+    'café-\\xe9.csv'
+    """
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def walk(folder: Path) -> Iterator[str]:

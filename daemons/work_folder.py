@@ -8,12 +8,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
+
+from daemons.folder_removal import remove_tree
+
 FULL = {errno.ENOSPC, errno.EDQUOT}
+
+log = structlog.get_logger(__name__)
 
 
 def default_place() -> Path:
@@ -63,7 +68,8 @@ class WorkFolders:
         except FileNotFoundError:
             return
         except OSError:
-            await asyncio.to_thread(remove_tree, Path(path))
+            if not await asyncio.to_thread(remove_tree, path):
+                log.warning("the folder of a job could not be removed", folder=path)
 
     def is_full(self) -> bool:
         """Return whether nothing more can be written where the folders are."""
@@ -71,16 +77,6 @@ class WorkFolders:
             stat = os.statvfs(self.place)
             return stat.f_bavail == 0 or (stat.f_files > 0 and stat.f_favail == 0)
         return False
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder, also where its job has taken away the right to."""
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        for folder, _, _ in os.walk(path):
-            with suppress(OSError):
-                os.chmod(folder, 0o700)  # noqa: PTH101
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def refusal(error: OSError, place: Path) -> str:

@@ -167,3 +167,11 @@ def test_a_pattern_that_is_no_expression_is_read_as_the_shells() -> None:
     assert pattern.search("a.csv") and not pattern.search("a.csv.bak")
     (literal,) = patterns_of({"artifacts": [{"path": "${RESULT_FILE}"}]}, {"RESULT_FILE": "a+b.json"})
     assert literal.search("a+b.json")
+
+
+async def test_files_whose_names_are_no_text_are_kept_by_a_name_that_is(database: Database) -> None:
+    async with engine(database, "executor", "projector") as lab:
+        script = r"""printf 1 >"$(printf "a\\377.art")"; printf 2 >"$(printf "b\\nc.art")" """
+        job = await lab.run(await template(lab, script, [r"\.art$"]))
+        assert job["outcome"] == "success"
+        assert [row[1] for row in await listed(lab, job["id"])] == ["a\\xff.art", "b\nc.art"]

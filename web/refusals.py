@@ -47,6 +47,11 @@ FIELDS: dict[str, str] = {
 """What messages call the fields."""
 
 PATTERNS: tuple[str, ...] = (
+    N_("There is nobody with this login."),
+    N_("Give the number of a group."),
+    N_("Choose the file of a picture."),
+    N_("Choose a file, or give its text or address."),
+    N_("The file is larger than 2 MB. Import it on the command line."),
     N_("The icon has {bytes} bytes; at most {most} are possible."),
     N_("The icon has {width} by {height} pixels; at most {most} a side are possible."),
     N_("The icon is no base64."),

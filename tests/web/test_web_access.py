@@ -86,12 +86,18 @@ async def test_requests_are_refused_withdrawn_and_told_what_is_wrong(
 ) -> None:
     jane = await installation.session(await installation.user("jane"))
     async with served.client(jane) as asking, served.client() as root:
-        assert (await sent(asking, "/access", "/access", company="nowhere", role="viewer")).status_code == 422
+        nowhere = await sent(asking, "/access", "/access", company="nowhere", role="viewer", reason="The <audit>")
+        assert nowhere.status_code == 422 and 'value="The &lt;audit&gt;"' in nowhere.text
+        soon = await sent(asking, "/access", "/access", company=str(company), role="viewer", until="soon")
+        assert (soon.status_code, 'id="a-until-error"' in soon.text) == (422, True)
         assert (await sent(asking, "/access", "/access", company=str(company), role="king")).status_code == 422
         await sent(asking, "/access", "/access", company="c1", role="viewer")
         again = await sent(asking, "/access", "/access", company=str(company), role="viewer")
         assert again.status_code == 422 and "has asked" in again.text
         members = f"/company/{company}/members"
+        stranger = await sent(root, members, members, what="grant", login="nobody", until="2999-01-01T12:00")
+        assert (stranger.status_code, 'id="m-login-error"' in stranger.text) == (422, True)
+        assert 'value="nobody"' in stranger.text and 'value="2999-01-01T12:00"' in stranger.text
         [request] = (await root.get(f"{members}.json")).json()["requests"]
         await sent(root, members, members, what="refuse", request=request["id"], reason="Not now")
         assert "Not now" in (await asking.get("/access")).text

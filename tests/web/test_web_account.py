@@ -156,8 +156,10 @@ async def test_a_token_is_made_shown_once_and_revoked(installation: Installation
         assert token not in (await client.get("/account")).text
         [listed] = (await client.get("/account.json")).json()["tokens"]
         assert (listed["name"], listed["permissions"], listed["active"]) == ("Nightly <report>", ["users.own"], True)
-        past = await send(client, "/account/token", {"name": "Late", "until": "2001-01-01T08:00"})
+        late = {"name": "Late", "until": "2001-01-01T08:00", "permission": "users.own"}
+        past = await send(client, "/account/token", late)
         assert past.status_code == 422
+        assert 'value="Late"' in past.text and 'value="users.own" checked' in past.text
         assert len((await client.get("/account.json")).json()["tokens"]) == 1
         async with served.stranger(headers={"authorization": f"Bearer {token}"}) as program:
             assert (await program.get("/account.json")).status_code == 200

@@ -115,6 +115,12 @@ async def test_a_company_is_suspended_archived_restored_and_removed_once_its_cod
         for what in ("suspend", "archive", "restore", "remove"):
             assert (await client.get(f"/company/{number}/{what}")).status_code == 200
         assert (await client.get(f"/company/{number}/explode")).status_code == 404
+        long = await send(client, f"/company/{number}/suspend", {"reason": "Not paid " * 500})
+        assert (long.status_code, 'id="reason-error"' in long.text, "Not paid Not paid" in long.text) == (
+            422,
+            True,
+            True,
+        )
         await send(client, f"/company/{number}/suspend", {"reason": "Not paid"})
         page = (await client.get(f"/company/{number}")).text
         assert "The company is suspended" in page
@@ -124,7 +130,11 @@ async def test_a_company_is_suspended_archived_restored_and_removed_once_its_cod
         await send(client, f"/company/{number}/restore", {})
         assert (await client.get(f"/company/{number}.json")).json()["company"]["enabled"] is True
         unsure = await send(client, f"/company/{number}/remove", {"code": "other"})
-        assert (unsure.status_code, 'id="code-error"' in unsure.text) == (422, True)
+        assert (unsure.status_code, 'id="code-error"' in unsure.text, 'value="other"' in unsure.text) == (
+            422,
+            True,
+            True,
+        )
         assert (await send(client, f"/company/{number}/remove", {"code": "acme-corp"})).status_code == 303
         assert (await client.get(f"/company/{number}")).status_code == 404
 

@@ -14,19 +14,23 @@ from commands.actor import Actor, require
 from commands.facts import Facts
 from domain.access_request import ApproveRequest, RefuseRequest, RequestAccess, WithdrawRequest
 from domain.command import Command
-from domain.errors import DomainError, ForbiddenError
+from domain.errors import ValidationError
 from domain.membership import GrantMembership, RevokeMembership
 from domain.permissions import COMPANY_ROLES
-from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data import access
 from web.data.access import CompanyMembers, OwnAccess
-from web.errors import N_, NotFoundError
+from web.errors import N_, BadRequestError, NotFoundError
+from web.forms import Wrong, sent
 from web.pages.companies import identifier_of
-from web.pages.users import moment, sent, shell_of
+from web.pages.users import moment, shell_of
 from web.rendering import page
 from web.site import Site
 from web.view import View, identifier
+
+NO_LOGIN = N_("There is nobody with this login.")
+NO_GROUP_NUMBER = N_("Give the number of a group.")
+NOBODY = N_("Who is to have access? Name a user or a group.")
 
 
 @get("/access")
@@ -47,7 +51,8 @@ async def ask(
 ) -> Redirect | Response[str]:
     """Ask for access to a company, or take a request back."""
     form, actor = await sent(request), await acting_as(request)
-    try:
+    wrong = Wrong(site.renderer.translate(view), ("company", "role", "until", "reason"))
+    with wrong:
         wish: Command
         if form.get("withdraw"):
             wish = WithdrawRequest(access_request_id=identifier(form["withdraw"], "withdraw"))
@@ -59,12 +64,8 @@ async def ask(
                 reason=form.get("reason", "").strip() or None,
             )
         await shell_of(site).execute(wish, actor, source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        told = refusals.told(error, site.renderer.translate(view))
-        return page(render_own(site, view, await read_own(request, site), form=form, error=told), 422)
-    return Redirect(view.url("access"), status_code=303)
+        return Redirect(view.url("access"), status_code=303)
+    return page(render_own(site, view, await read_own(request, site), form, wrong.fields), 422)
 
 
 @get("/company/{name:str}/members")
@@ -88,15 +89,12 @@ async def change_members(
     """Grant or revoke access, approve or refuse a request: as the field ``what`` of the form says."""
     company_id, form, actor = identifier_of(name), await sent(request), await acting_as(request)
     require(actor, "member.manage", company_id, wish="manage the members of a company")
-    try:
+    wrong = Wrong(site.renderer.translate(view), ("login", "group", "role", "until"))
+    with wrong:
         await shell_of(site).execute(await wish_of(site, company_id, form, view), actor, source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        told = refusals.told(error, site.renderer.translate(view))
-        shown = await read_members(request, site, company_id)
-        return page(await render_members(request, site, view, shown, form=form, error=told), 422)
-    return Redirect(view.url(f"company/{company_id}/members"), status_code=303)
+        return Redirect(view.url(f"company/{company_id}/members"), status_code=303)
+    shown = await read_members(request, site, company_id)
+    return page(await render_members(request, site, view, shown, form=form, errors=wrong.fields), 422)
 
 
 async def wish_of(site: Site, company_id: int, form: Mapping[str, str], view: View) -> Command:
@@ -129,15 +127,18 @@ async def member_named(facts: Facts, form: Mapping[str, str]) -> dict[str, Any]:
 
     Raises
     ------
-    NotFoundError
+    ValidationError
         There is none.
     """
-    if form.get("group"):
-        return {"user_group_id": identifier(form["group"], "group")}
+    if group := form.get("group", "").strip():
+        try:
+            return {"user_group_id": identifier(group, "group")}
+        except BadRequestError:
+            raise ValidationError(NO_GROUP_NUMBER, field="group") from None
     login = form.get("login", "").strip()
     row = await facts.row("user_of_login", await facts.keyed("login", login))
     if row is None:
-        raise NotFoundError(N_("There is no user {id}."), id=login[:60])
+        raise ValidationError(NO_LOGIN if login else NOBODY, field="login")
     return {"user_id": row["id"]}
 
 
@@ -166,11 +167,15 @@ async def read_members(request: AnyRequest, site: Site, company_id: int) -> Comp
 
 
 def render_own(
-    site: Site, view: View, shown: OwnAccess, form: Mapping[str, str] | None = None, error: str | None = None
+    site: Site,
+    view: View,
+    shown: OwnAccess,
+    form: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> str:
     """Return the page of the own access."""
     return site.renderer.render(
-        "access.html", view, shown=shown, typed=form or {}, error=error, company_roles=list(COMPANY_ROLES)
+        "access.html", view, shown=shown, typed=form or {}, errors=errors or {}, company_roles=list(COMPANY_ROLES)
     )
 
 
@@ -180,7 +185,7 @@ async def render_members(
     view: View,
     shown: CompanyMembers,
     form: Mapping[str, str] | None = None,
-    error: str | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> str:
     """Return the page of a company's members."""
     actor = await acting_as(request)
@@ -189,7 +194,7 @@ async def render_members(
         view,
         shown=shown,
         typed=form or {},
-        error=error,
+        errors=errors or {},
         company_roles=list(COMPANY_ROLES),
         may_see=actor.may("company.view", shown.company_id),
         may_manage=actor.may("member.manage", shown.company_id),

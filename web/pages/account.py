@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -36,8 +37,9 @@ from web.auth.sessions import Session
 from web.data import access_shown, account
 from web.data.account import AccountShown
 from web.errors import N_, BadRequestError, NotFoundError, WebError
+from web.forms import sent
 from web.pages.sign_in import visitor
-from web.pages.users import sent, shell_of
+from web.pages.users import shell_of
 from web.rendering import page, safe
 from web.site import Site
 from web.view import View
@@ -276,8 +278,9 @@ async def render(
     state: User,
     errors: dict[str, str] | None = None,
     token: str | None = None,
+    typed: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the page of the account; ``token`` is an API token that was just made."""
+    """Return the page of the account; ``token`` is an API token that was just made, ``typed`` the form of one."""
     return site.renderer.render(
         "account.html",
         view,
@@ -290,6 +293,7 @@ async def render(
         permissions=EVERYTHING,
         erasure=await site.sign_in.facts.row("open_erasure", state.user_id),
         fresh_token=token,
+        typed=typed or {},
     )
 
 

@@ -11,20 +11,22 @@ from litestar.response import Redirect
 from commands import tokens
 from domain.api_token import CreateToken, RevokeToken
 from domain.erasure import HARD, RequestErasure, WithdrawErasure
-from domain.errors import DomainError, ForbiddenError
 from domain.user_commands import LinkIdentity, UnlinkIdentity
-from web import refusals
 from web.access import AnyRequest
 from web.auth.cookies import STEP, gone
 from web.auth.one_time import Kept
 from web.auth.openid_sign_in import LINK
 from web.errors import BadRequestError
+from web.forms import ABOVE, Wrong, sent
 from web.pages.account import TOO_OLD, done, own, proved, render, unproved
 from web.pages.sign_in_elsewhere import provider_of, to_provider
-from web.pages.users import moment, sent, shell_of
+from web.pages.users import moment, shell_of
 from web.rendering import page
 from web.site import Site
 from web.view import View, identifier
+
+TOKEN = ("name", "until")
+"""Fields of the form of a new API token."""
 
 
 @post("/account/session/end")
@@ -48,7 +50,8 @@ async def make_token(request: AnyRequest, view: NamedDependency[View], site: Nam
     form = await request.form()
     wanted = [str(each) for each in form.getall("permission", [])]
     token = tokens.new_token()
-    try:
+    wrong = Wrong(site.renderer.translate(view), TOKEN)
+    with wrong:
         wish = CreateToken(
             user_id=state.user_id,
             digest=tokens.digest_of(token),
@@ -57,12 +60,9 @@ async def make_token(request: AnyRequest, view: NamedDependency[View], site: Nam
             until=moment(await sent(request), view),
         )
         await shell_of(site).execute(wish, actor, source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        told = {error.field or "token": refusals.told(error, site.renderer.translate(view))}
-        return page(await render(request, site, view, state, errors=told), 422)
-    return page(await render(request, site, view, state, token=token))
+        return page(await render(request, site, view, state, token=token))
+    typed = {name: str(form.get(name) or "") for name in TOKEN} | {"permissions": wanted}
+    return page(await render(request, site, view, state, errors=above(wrong, "token"), typed=typed), 422)
 
 
 @post("/account/token/revoke")
@@ -90,12 +90,10 @@ async def ask_for_erasure(
     wish = RequestErasure(
         user_id=state.user_id, deletion_type=form.get("kind") or HARD, reason=form.get("reason") or None
     )
-    try:
+    wrong = Wrong(translate)
+    with wrong:
         return await done(site, view, actor, wish, "erasure")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        return page(await render(request, site, view, state, errors={"erasure": refusals.told(error, translate)}), 422)
+    return page(await render(request, site, view, state, errors=above(wrong, "erasure")), 422)
 
 
 @get("/account/prove")
@@ -132,15 +130,12 @@ async def link(
         return page(_question(site, view, kept, state.password is not None, told), 422)
     await site.sign_in.secrets.take(LINK, request.cookies.get(STEP, ""))
     wish = LinkIdentity(user_id=state.user_id, issuer=kept.data["issuer"], subject=kept.data["subject"])
-    try:
+    wrong = Wrong(site.renderer.translate(view))
+    with wrong:
         answer = await done(site, view, actor, wish, "identity")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        told = {"identity": refusals.told(error, site.renderer.translate(view))}
-        return page(await render(request, site, view, state, errors=told), 409)
-    answer.set_cookie(gone(request, STEP))
-    return answer
+        answer.set_cookie(gone(request, STEP))
+        return answer
+    return page(await render(request, site, view, state, errors=above(wrong, "identity")), 409)
 
 
 @post("/account/openid/unlink")
@@ -149,6 +144,11 @@ async def unlink(request: AnyRequest, view: NamedDependency[View], site: NamedDe
     actor, state = await own(request, site)
     key = (await sent(request)).get("key", "")
     return await done(site, view, actor, UnlinkIdentity(user_id=state.user_id, subject_key=key), "identity")
+
+
+def above(wrong: Wrong, form: str) -> dict[str, str]:
+    """Return what is wrong with one of the forms of the page; what concerns none of its fields stands above it."""
+    return {field if field != ABOVE else form: text for field, text in wrong.fields.items()}
 
 
 async def _kept(request: AnyRequest, site: Site, user_id: int) -> Kept:

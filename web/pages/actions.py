@@ -25,8 +25,6 @@ SHOWN_IN = "job_history"
 SHOWN_WITHIN = 3.0
 """Seconds that an answer waits for the read model."""
 
-LONGEST_KEY = 200
-
 log = structlog.get_logger(__name__)
 
 

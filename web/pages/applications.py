@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import Response, get, post
@@ -12,33 +13,28 @@ from litestar.response import Redirect
 
 from commands.actor import require
 from commands.applications import export_text
-from commands.catalogue import assess, document_of, take
+from commands.catalogue import assess, take
 from commands.facts import SqlFacts
-from commands.fetching import is_address
 from commands.icons import set_icon
 from commands.shell import Shell
 from domain import icon
 from domain.company import AssignApplication, UnassignApplication
-from domain.errors import DomainError, ForbiddenError, ValidationError
-from domain.findings import DocumentError
+from domain.errors import ValidationError
+from domain.findings import DocumentError, Finding
 from domain.json_places import located
 from eventstore.blind_index import BlindIndex
 from eventstore.company_view import CompanyPool
-from web import refusals
+from web import documents
 from web.access import AnyRequest, acting_as
 from web.data import applications
 from web.data.applications import ApplicationList, ApplicationShown
 from web.data.company_choice import company_choice
 from web.errors import N_, NotFoundError
+from web.forms import Wrong, sent
 from web.rendering import page
 from web.site import Site
 from web.view import View, identifier, named_id
 
-LARGEST = 2_000_000
-"""Most bytes of a definition that is uploaded, as it goes to the browser and back."""
-
-TOO_LARGE = N_("The file is larger than 2 MB. Import it on the command line.")
-NO_SOURCE = N_("Choose a file, or give the address of one.")
 NO_ICON = N_("Choose the file of a picture.")
 CHANGE = "application.change"
 KEPT = "private, max-age=31536000, immutable"
@@ -78,28 +74,24 @@ async def import_definition(
     """Show what a definition would change, or import it once that was seen."""
     actor = await acting_as(request)
     require(actor, CHANGE, wish="import applications")
-    form = await request.form()
-    translate = site.renderer.translate(view)
-    address = str(form.get("address") or "").strip()
-    try:
-        source = await source_of(form, address)
-        if source is None or len(source) > LARGEST:
-            told = translate(NO_SOURCE if source is None else TOO_LARGE)
-            return page(render_import(site, view, address=address, refused=told), 422)
-        store = site.database.store
-        facts = SqlFacts(CompanyPool(store.pool, view.companies), BlindIndex(store.keyring))
-        if form.get("confirmed"):
-            outcome, _ = await take(Shell(store), facts, source, actor, by="web")
-            return Redirect(view.url(f"application/{outcome.id}"), status_code=303)
-        assessed = await assess(facts, source)
-    except ForbiddenError:
-        raise
-    except DocumentError as error:
-        return page(render_import(site, view, address=address, findings=error.findings), 422)
-    except DomainError as error:
-        return page(render_import(site, view, address=address, refused=refusals.told(error, translate)), 422)
-    warnings = located(assessed.read.warnings, source)
-    return page(render_import(site, view, assessed=assessed, source=source.decode(), warnings=warnings))
+    form, source = await request.form(), b""
+    wrong = Wrong(site.renderer.translate(view), documents.FIELDS)
+    findings: Sequence[Finding] = ()
+    with wrong:
+        try:
+            source = await documents.source_of(form)
+            store = site.database.store
+            facts = SqlFacts(CompanyPool(store.pool, view.companies), BlindIndex(store.keyring))
+            if form.get("confirmed"):
+                outcome, _ = await take(Shell(store), facts, source, actor, by="web")
+                return Redirect(view.url(f"application/{outcome.id}"), status_code=303)
+            assessed = await assess(facts, source)
+            warnings = located(assessed.read.warnings, source)
+            return page(render_import(site, view, assessed=assessed, source=source.decode(), warnings=warnings))
+        except DocumentError as error:
+            findings = error.findings
+    typed = documents.typed_of(form, source)
+    return page(render_import(site, view, typed=typed, errors=wrong.fields, findings=findings), 422)
 
 
 @get("/application/{name:str}")
@@ -152,18 +144,15 @@ async def change_icon(
     form = await request.form()
     file = form.get("icon")
     data = await file.read(icon.LARGEST + 1) if isinstance(file, UploadFile) and file.filename else None
-    translate = site.renderer.translate(view)
-    try:
+    wrong = Wrong(site.renderer.translate(view), ("image",))
+    with wrong:
         if data is None and not form.get("remove"):
-            raise ValidationError(translate(NO_ICON), field="image")
+            raise ValidationError(NO_ICON, field="image")
         await set_icon(Shell(site.database.store), application_id, data, actor, "web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        async with site.database.reading(view.companies) as connection:
-            shown = await applications.load(connection, application_id, view)
-        return page(await render(request, site, view, shown, refused=refusals.told(error, translate)), 422)
-    return Redirect(view.url(f"application/{application_id}"), status_code=303)
+        return Redirect(view.url(f"application/{application_id}"), status_code=303)
+    async with site.database.reading(view.companies) as connection:
+        shown = await applications.load(connection, application_id, view)
+    return page(await render(request, site, view, shown, wrong.fields), 422)
 
 
 @post("/application/{name:str}/{what:str}")
@@ -179,41 +168,22 @@ async def change(
     wishes = {"assign": AssignApplication, "unassign": UnassignApplication}
     if what not in wishes:
         raise NotFoundError(N_("There is nothing of that kind with the number {id}."), id=what[:40])
-    form = await request.form()
-    company_id = identifier(str(form.get("company_id") or "-"), "company")
+    company_id = identifier((await sent(request)).get("company_id") or "-", "company")
     wish = wishes[what](company_id=company_id, application_id=application_id)
-    try:
+    wrong = Wrong(site.renderer.translate(view))
+    with wrong:
         await Shell(site.database.store).execute(wish, await acting_as(request), source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        async with site.database.reading(view.companies) as connection:
-            shown = await applications.load(connection, application_id, view)
-        told = refusals.told(error, site.renderer.translate(view))
-        return page(await render(request, site, view, shown, refused=told), 422)
-    return Redirect(view.url(f"application/{application_id}"), status_code=303)
-
-
-async def source_of(form: Any, address: str) -> bytes | None:
-    """Return the definition that a form holds, names the address of, or comes back with from the page before."""
-    if form.get("source"):
-        # A browser sends lines with CRLF, whatever they ended with.
-        return str(form["source"]).encode()
-    file = form.get("file")
-    if isinstance(file, UploadFile) and file.filename:
-        return await file.read(LARGEST + 1)
-    if address:
-        if not is_address(address):
-            address = f"https://{address}"
-        return await document_of(address)
-    return None
+        return Redirect(view.url(f"application/{application_id}"), status_code=303)
+    async with site.database.reading(view.companies) as connection:
+        shown = await applications.load(connection, application_id, view)
+    return page(await render(request, site, view, shown, wrong.fields), 422)
 
 
 def render_import(site: Site, view: View, **more: Any) -> str:
     """Return the page that definitions are imported on."""
     context: dict[str, Any] = {
-        "address": "",
-        "refused": None,
+        "typed": {"source": "", "address": ""},
+        "errors": {},
         "findings": (),
         "assessed": None,
         "source": "",
@@ -223,7 +193,7 @@ def render_import(site: Site, view: View, **more: Any) -> str:
 
 
 async def render(
-    request: AnyRequest, site: Site, view: View, shown: ApplicationShown, refused: str | None = None
+    request: AnyRequest, site: Site, view: View, shown: ApplicationShown, errors: Mapping[str, str] | None = None
 ) -> str:
     """Return the page of an application."""
     actor = await acting_as(request)
@@ -239,7 +209,7 @@ async def render(
         offered=offered,
         may_change=actor.may(CHANGE),
         may_take={each.company_id for each in shown.companies if actor.may("company.change", each.company_id)},
-        refused=refused,
+        errors=errors or {},
     )
 
 

@@ -13,18 +13,15 @@ from litestar.response import Redirect
 from commands.actor import Actor, require
 from commands.shell import Shell
 from domain.company import CreateCompany
-from domain.errors import DomainError, ForbiddenError
-from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data import companies, company_form, directory
 from web.data.companies import CompanyList, CompanyRow, CompanyShown
 from web.data.directory import Entry
 from web.errors import N_
+from web.forms import Wrong, key_of, sent
 from web.rendering import page
 from web.site import Site
 from web.view import View, named_id
-
-LONGEST_KEY = 200
 
 
 @get("/companies")
@@ -57,18 +54,13 @@ async def create(
     actor = await creating(request)
     form, translate = await sent(request), site.renderer.translate(view)
     wish, errors = company_form.wish_of(form, {}, translate)
-    if not errors:
+    wrong = Wrong(translate, (*company_form.FIELDS, *company_form.LINKS), errors)
+    if not wrong:
         command = CreateCompany(**{"name": "", **{name: value for name, value in wish.items() if value}})
-        key = form.get("key", "")[:LONGEST_KEY] or None
-        try:
-            outcome = await Shell(site.database.store).execute(command, actor, key=key, source="web")
-        except ForbiddenError:
-            raise
-        except DomainError as error:
-            errors = {error.field or "": refusals.told(error, translate)}
-        else:
+        with wrong:
+            outcome = await Shell(site.database.store).execute(command, actor, key=key_of(form), source="web")
             return Redirect(view.url(f"company/{outcome.id}"), status_code=303)
-    return page(render_new(site, view, form, errors, await linkable(request, site)), 422)
+    return page(render_new(site, view, form, wrong.fields, await linkable(request, site)), 422)
 
 
 @get("/company/{name:str}")
@@ -115,11 +107,6 @@ async def creating(request: AnyRequest) -> Actor:
     actor = await acting_as(request)
     require(actor, "company.create", wish="set up companies")
     return actor
-
-
-async def sent(request: AnyRequest) -> dict[str, str]:
-    """Return the form that was sent."""
-    return {name: str(value) for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
 async def links_of(site: Site, company: CompanyRow) -> dict[str, Entry]:

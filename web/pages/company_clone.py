@@ -12,11 +12,10 @@ from commands.actor import require
 from commands.company_clone import Cloned, clone
 from commands.shell import Shell
 from domain.company import CreateCompany
-from domain.errors import DomainError, ForbiddenError
-from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data.companies import CompanyShown
-from web.pages.companies import creating, identifier_of, read, sent
+from web.forms import Wrong, sent
+from web.pages.companies import creating, identifier_of, read
 from web.rendering import page
 from web.site import Site
 from web.view import View
@@ -40,16 +39,13 @@ async def set_up(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
 ) -> Response[str]:
     """Set up a company like this one, and tell what was made and what is left to do."""
-    shown, form, translate = await like(request, view, site, name), await sent(request), site.renderer.translate(view)
+    shown, form = await like(request, view, site, name), await sent(request)
     wish = CreateCompany(name=form.get("name", "").strip(), code=form.get("code", "").strip() or None)
-    try:
+    wrong = Wrong(site.renderer.translate(view), FIELDS)
+    with wrong:
         made = await clone(Shell(site.database.store), await acting_as(request), shown.company.id, wish, via="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        field = error.field if error.field in FIELDS else ""
-        return page(render(site, view, shown, form, {field or "": refusals.told(error, translate)}), 422)
-    return page(render(site, view, shown, form, {}, made=made))
+        return page(render(site, view, shown, form, {}, made=made))
+    return page(render(site, view, shown, form, wrong.fields), 422)
 
 
 async def like(request: AnyRequest, view: View, site: Site, name: str) -> CompanyShown:

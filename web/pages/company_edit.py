@@ -14,13 +14,12 @@ from commands.actor import require
 from commands.shell import Shell
 from domain.command import Command
 from domain.company import ChangeCompany, RemoveCompany, RestoreCompany, SuspendCompany
-from domain.errors import DomainError, ForbiddenError
-from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data import companies, company_form, environment_form
 from web.data.companies import CompanyRow, CompanyShown, Sealed
 from web.errors import N_, NotFoundError
-from web.pages.companies import identifier_of, linkable, read, sent
+from web.forms import Wrong, sent
+from web.pages.companies import identifier_of, linkable, read
 from web.rendering import page
 from web.site import Site
 from web.view import View
@@ -47,20 +46,14 @@ async def save(
     company, sealed = await changing(request, view, site, name)
     form, translate = await sent(request), site.renderer.translate(view)
     wish, errors = company_form.wish_of(form, company_form.typed_of(company, sealed), translate)
-    variables, wrong = environment_form.changes_of(form, {}, sealed.environment, translate)
+    variables, unfit = environment_form.changes_of(form, {}, sealed.environment, translate)
+    wrong = Wrong(translate, (*company_form.FIELDS, *company_form.LINKS), errors, unfit)
     changed_meanwhile = form.get("version") != str(company.version)
-    if not (errors or wrong or changed_meanwhile):
+    if not (wrong or changed_meanwhile):
         command = ChangeCompany(company_id=company.id, set_environment=variables, **wish)
-        try:
+        with wrong:
             await Shell(site.database.store).execute(command, await acting_as(request), source="web")
-        except ForbiddenError:
-            raise
-        except DomainError as error:
-            errors = {error.field or "": refusals.told(error, translate)}
-        else:
             return Redirect(view.url(f"company/{company.id}"), status_code=303)
-    if "environment" in errors:
-        wrong = {**wrong, "": errors.pop("environment")}
     typed = {field: form.get(field, "") for field in (*company_form.FIELDS, *company_form.LINKS)}
     html = render(
         site,
@@ -69,12 +62,12 @@ async def save(
         sealed,
         typed,
         sent=form,
-        errors=errors,
-        wrong=wrong,
+        errors=wrong.fields,
+        wrong=wrong.variables,
         changed_meanwhile=changed_meanwhile,
         offered=await linkable(request, site),
     )
-    return page(html, 409 if changed_meanwhile and not errors and not wrong else 422)
+    return page(html, 409 if changed_meanwhile and not wrong else 422)
 
 
 @get("/company/{name:str}/{what:str}")
@@ -105,20 +98,17 @@ async def carry_out(
     shown = await read(view, site, identifier_of(name))
     require(await acting_as(request), permission_for(what), shown.company.id, wish=f"{what} a company")
     form, translate = await sent(request), site.renderer.translate(view)
+    wrong = Wrong(translate, ("code",) if what == REMOVE else ("reason",))
     if what == REMOVE and form.get("code", "").strip() != shown.company.code:
         told = translate(N_("Type the code of the company, to be sure that it is the one you mean."))
-        return page(render_question(site, view, shown, what, {"code": told}), 422)
-    try:
+        return page(render_question(site, view, shown, what, {"code": told}, form), 422)
+    with wrong:
         wish = wish_of(what, shown.company.id, form.get("reason", "").strip() or None)
         await Shell(site.database.store).execute(wish, await acting_as(request), source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        errors = {error.field or "": refusals.told(error, translate)}
-        return page(render_question(site, view, shown, what, errors), 422)
-    # A page narrowed to a company that is gone would not be found.
-    back = view.url("companies", company=None) if what == REMOVE else view.url(f"company/{shown.company.id}")
-    return Redirect(back, status_code=303)
+        # A page narrowed to a company that is gone would not be found.
+        back = view.url("companies", company=None) if what == REMOVE else view.url(f"company/{shown.company.id}")
+        return Redirect(back, status_code=303)
+    return page(render_question(site, view, shown, what, wrong.fields, form), 422)
 
 
 def permission_for(what: str) -> str:
@@ -175,9 +165,16 @@ def render(site: Site, view: View, company: CompanyRow, sealed: Sealed, typed: M
     )
 
 
-def render_question(site: Site, view: View, shown: CompanyShown, what: str, errors: Mapping[str, str]) -> str:
+def render_question(
+    site: Site,
+    view: View,
+    shown: CompanyShown,
+    what: str,
+    errors: Mapping[str, str],
+    form: Mapping[str, str] | None = None,
+) -> str:
     """Return the page that asks before something is done with a company."""
-    typed = {"reason": "", "code": ""}
+    typed = {name: (form or {}).get(name, "") for name in ("reason", "code")}
     return site.renderer.render(
         "company_question.html", view, shown=shown, company=shown.company, what=what, typed=typed, errors=errors
     )

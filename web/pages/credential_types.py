@@ -14,22 +14,19 @@ from litestar.response import Redirect
 from commands.actor import Actor
 from commands.shell import Shell
 from domain.credential_type import ChangeCredentialType, CreateCredentialType, RemoveCredentialType
-from domain.errors import DomainError, ForbiddenError
-from web import refusals
 from web.access import AnyRequest, acting_as, may_somewhere, need
 from web.data import credential_types, credentials
 from web.data.company_choice import CompanyChoice, company_choice
 from web.data.credential_types import TypeList
 from web.errors import N_
+from web.forms import Wrong, key_of, sent
 from web.pages.company_field import company_missing
-from web.pages.users import sent
 from web.rendering import page
 from web.site import Site
 from web.view import View, named_id
 
 CHANGE = "credential.change"
 WISH = "change credential types"
-LONGEST_KEY = 200
 OWN = "type"
 """Where the values that a form of a type holds come from."""
 
@@ -74,11 +71,12 @@ async def create(
 ) -> Redirect | Response[str]:
     """Make a credential type, or show the form again with what is wrong beside the fields."""
     companies, form, translate = await choices(request, view, site), await sent(request), site.renderer.translate(view)
-    company, errors = form.get("company_id", ""), dict[str, str]()
-    if wrong := await company_missing(request, company, companies, CHANGE, wish=WISH):
-        errors["company_id"] = translate(wrong)
+    company = form.get("company_id", "")
     record = await read_prototype(view, site, form.get("prototype", ""))
-    if not errors:
+    wrong = Wrong(translate, shown_of(record))
+    if missing := await company_missing(request, company, companies, CHANGE, wish=WISH):
+        wrong.fields["company_id"] = translate(missing)
+    if not wrong:
         changed = await credentials.changes_of(site.database.store.keyring, record, form, OWN)
         wish = CreateCredentialType(
             company_id=int(company),
@@ -86,16 +84,12 @@ async def create(
             name=form.get("name", ""),
             values={name: value for name, value in changed.items() if value},
         )
-        key = form.get("key", "")[:LONGEST_KEY] or None
-        try:
-            outcome = await Shell(site.database.store).execute(wish, await acting_as(request), key=key, source="web")
-        except ForbiddenError:
-            raise
-        except DomainError as error:
-            errors = {error.field or "": refusals.told(error, translate)}
-        else:
+        with wrong:
+            outcome = await Shell(site.database.store).execute(
+                wish, await acting_as(request), key=key_of(form), source="web"
+            )
             return Redirect(view.url("credential-types") + f"#type-{outcome.id}", status_code=303)
-    return page(await render_form(site, view, record, form, errors, companies), 422)
+    return page(await render_form(site, view, record, form, wrong.fields, companies), 422)
 
 
 @get("/credential-type/{name:str}/edit")
@@ -116,14 +110,11 @@ async def save(
     number = record["credential_type_id"]
     values = await credentials.changes_of(site.database.store.keyring, record, form, OWN)
     wish = ChangeCredentialType(credential_type_id=number, name=form.get("name", ""), values=values)
-    try:
+    wrong = Wrong(site.renderer.translate(view), shown_of(record))
+    with wrong:
         await Shell(site.database.store).execute(wish, await acting_as(request), source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        errors = {error.field or "": refusals.told(error, site.renderer.translate(view))}
-        return page(await render_form(site, view, record, form, errors), 422)
-    return Redirect(view.url("credential-types") + f"#type-{number}", status_code=303)
+        return Redirect(view.url("credential-types") + f"#type-{number}", status_code=303)
+    return page(await render_form(site, view, record, form, wrong.fields), 422)
 
 
 @get("/credential-type/{name:str}/remove")
@@ -141,14 +132,16 @@ async def remove(
     """Remove a credential type, or tell why it stays."""
     record = await changing(request, view, site, name)
     wish = RemoveCredentialType(credential_type_id=record["credential_type_id"])
-    try:
+    wrong = Wrong(site.renderer.translate(view))
+    with wrong:
         await Shell(site.database.store).execute(wish, await acting_as(request), source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        errors = {"": refusals.told(error, site.renderer.translate(view))}
-        return page(await render_question(site, view, record, errors), 422)
-    return Redirect(view.url("credential-types"), status_code=303)
+        return Redirect(view.url("credential-types"), status_code=303)
+    return page(await render_question(site, view, record, wrong.fields), 422)
+
+
+def shown_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the fields that the form of a credential type shows."""
+    return ("name", "company_id", *credentials.fields_of(record))
 
 
 async def choices(request: AnyRequest, view: View, site: Site) -> list[CompanyChoice]:

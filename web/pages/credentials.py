@@ -17,22 +17,22 @@ from commands.credential_checking import try_credential
 from commands.credential_showing import reveal
 from commands.shell import Shell
 from domain.credential import ChangeCredential, CreateCredential, RemoveCredential
-from domain.errors import DomainError, ForbiddenError
 from integrations.checks import check
-from web import refusals
 from web.access import AnyRequest, acting_as, may_somewhere
 from web.data import credentials
 from web.data.company_choice import company_choice
 from web.data.credentials import CredentialList, CredentialShown
 from web.data.template_form import NO_MOMENT
 from web.errors import N_, NotFoundError
-from web.pages.users import sent
+from web.forms import Wrong, key_of, sent
 from web.rendering import page
 from web.site import Site
 from web.view import View, named_id
 
 CHANGE = "credential.change"
-LONGEST_KEY = 200
+DETAILS = ("name", "write_only", "expires_at", "rotate_every")
+"""Fields of a form besides the values."""
+
 CHECK_WITHIN = 8.0
 """Seconds after which a check is given up: somebody waits for the page."""
 
@@ -79,19 +79,16 @@ async def create(
     record = await read_type(view, site, form.get("type", ""))
     keyring = site.database.store.keyring
     details, errors = details_of(form, view, site)
-    if not errors:
+    wrong = Wrong(site.renderer.translate(view), (*DETAILS, *credentials.fields_of(record)), errors)
+    if not wrong:
         values = {name: value for name, value in (await credentials.changes_of(keyring, record, form)).items() if value}
         wish = CreateCredential(credential_type_id=record["credential_type_id"], values=values, **details)
-        key = form.get("key", "")[:LONGEST_KEY] or None
-        try:
-            outcome = await Shell(site.database.store).execute(wish, await acting_as(request), key=key, source="web")
-        except ForbiddenError:
-            raise
-        except DomainError as error:
-            errors = {error.field or "": refusals.told(error, site.renderer.translate(view))}
-        else:
+        with wrong:
+            outcome = await Shell(site.database.store).execute(
+                wish, await acting_as(request), key=key_of(form), source="web"
+            )
             return Redirect(view.url(f"credential/{outcome.id}"), status_code=303)
-    return page(await render_form(site, view, record, form, errors), 422)
+    return page(await render_form(site, view, record, form, wrong.fields), 422)
 
 
 @get("/credential/{name:str}")
@@ -119,20 +116,16 @@ async def save(
     """Save the form, or show it again with what is wrong beside the fields."""
     record, form = await read(view, site, name), await sent(request)
     details, errors = details_of(form, view, site)
-    if not errors:
+    wrong = Wrong(site.renderer.translate(view), (*DETAILS, *credentials.fields_of(record)), errors)
+    if not wrong:
         if not details["write_only"]:
             del details["write_only"]
         values = await credentials.changes_of(site.database.store.keyring, record, form)
         wish = ChangeCredential(credential_id=record["id"], values=values, **details)
-        try:
+        with wrong:
             await Shell(site.database.store).execute(wish, await acting_as(request), source="web")
-        except ForbiddenError:
-            raise
-        except DomainError as error:
-            errors = {error.field or "": refusals.told(error, site.renderer.translate(view))}
-        else:
             return Redirect(view.url(f"credential/{record['id']}"), status_code=303)
-    return page(await render_form(site, view, record, form, errors), 422)
+    return page(await render_form(site, view, record, form, wrong.fields), 422)
 
 
 @post("/credential/{name:str}/{what:str}")
@@ -146,7 +139,8 @@ async def act(
     """Do something with a credential: ``reveal`` its values on the record, ``test`` it, ``remove`` it."""
     record, form, actor = await read(view, site, name), await sent(request), await acting_as(request)
     shell, number = Shell(site.database.store), record["id"]
-    try:
+    wrong = Wrong(site.renderer.translate(view), ("reason",) if what == "reveal" else ())
+    with wrong:
         match what:
             case "reveal":
                 values = await reveal(shell, actor, number, form.get("reason", "").strip() or None)
@@ -158,12 +152,8 @@ async def act(
                 return Redirect(view.url("credentials"), status_code=303)
             case _:
                 raise NotFoundError(N_("There is nothing of that kind with the number {id}."), id=what[:40])
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        told = {"": refusals.told(error, site.renderer.translate(view))}
-        return page(await render(site, view, record, errors=told), 422)
-    return Redirect(view.url(f"credential/{number}"), status_code=303)
+        return Redirect(view.url(f"credential/{number}"), status_code=303)
+    return page(await render(site, view, record, errors=wrong.fields, reason=form.get("reason", "")), 422)
 
 
 def details_of(form: Mapping[str, str], view: View, site: Site) -> tuple[dict[str, Any], dict[str, str]]:
@@ -218,8 +208,9 @@ async def render(
     *,
     revealed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
+    reason: str = "",
 ) -> str:
-    """Return the page of a credential."""
+    """Return the page of a credential; ``reason`` is what was typed to see its values."""
     shown = await credentials.page_of(site.database.store.keyring, record, view.language, revealed)
     return site.renderer.render(
         "credential.html",
@@ -228,6 +219,7 @@ async def render(
         revealed=revealed is not None,
         outcomes=credentials.OUTCOMES,
         errors=errors or {},
+        reason=reason,
     )
 
 
@@ -235,7 +227,7 @@ async def render_form(
     site: Site, view: View, record: Mapping[str, Any], form: Mapping[str, str], errors: Mapping[str, str]
 ) -> str:
     """Return the page with the form of a credential."""
-    typed = {name: form.get(name, "") for name in ("name", "write_only", "expires_at", "rotate_every")}
+    typed = {name: form.get(name, "") for name in DETAILS}
     values = await credentials.form_of(
         site.database.store.keyring,
         record,

@@ -11,14 +11,12 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from commands.shell import Shell
-from domain.errors import DomainError, ForbiddenError
-from web import refusals
 from web.access import AnyRequest, acting_as, need
 from web.auth.routes import reach
 from web.data import directory
 from web.data.directory import CUSTOMER, FIELDS, SERVER, Directory, Entry
 from web.errors import N_, NotFoundError
-from web.pages.users import sent
+from web.forms import Wrong, key_of, sent
 from web.rendering import page
 from web.site import Site
 from web.view import MAX_ID, View
@@ -26,7 +24,6 @@ from web.view import MAX_ID, View
 MANAGE = "customer.manage"
 KINDS = {"customers": CUSTOMER, "servers": SERVER}
 REMOVE = "remove"
-LONGEST_KEY = 200
 
 
 @get(["/customers", "/servers"])
@@ -87,17 +84,11 @@ async def carried_out(
         told = translate(N_("Somebody changed it meanwhile. Nothing was saved; save again to overwrite the changes."))
         return page(render(site, view, kind, entry, form, {"": told}), 409)
     wish = directory.removal_of(kind, entry.id) if removing and entry else directory.wish_of(kind, form, entry)
-    key = form.get("key", "")[:LONGEST_KEY] or None
-    try:
-        await Shell(site.database.store).execute(wish, await acting_as(request), key=key, source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        field = error.field if error.field in FIELDS[kind] else ""
-        errors = {field or "": refusals.told(error, translate)}
-        typed = entry.fields if removing and entry else form
-        return page(render(site, view, kind, entry, typed, errors), 422)
-    return Redirect(view.url(f"{kind}s"), status_code=303)
+    wrong = Wrong(translate, FIELDS[kind])
+    with wrong:
+        await Shell(site.database.store).execute(wish, await acting_as(request), key=key_of(form), source="web")
+        return Redirect(view.url(f"{kind}s"), status_code=303)
+    return page(render(site, view, kind, entry, entry.fields if removing and entry else form, wrong.fields), 422)
 
 
 def kind_of(request: AnyRequest) -> str:

@@ -16,17 +16,16 @@ from litestar.response import Redirect
 from commands.actor import require
 from commands.queue import run_again
 from commands.shell import Shell
-from domain.errors import DomainError, ForbiddenError, NotFoundError
 from domain.job import ScheduleJob
 from projections.queries import query as shared
-from web import refusals, times
+from web import times
 from web.access import AnyRequest, acting_as
 from web.data import environment_form, environments, template_edit
 from web.data.template_edit import Edited
 from web.data.template_form import NO_MOMENT
-from web.errors import N_
-from web.errors import NotFoundError as PageNotFoundError
-from web.pages.actions import LONGEST_KEY, shown_job
+from web.errors import N_, NotFoundError
+from web.forms import Wrong, key_of, sent
+from web.pages.actions import shown_job
 from web.pages.job import identifier_of as job_identifier
 from web.pages.run_templates import identifier_of
 from web.rendering import page
@@ -79,29 +78,21 @@ async def _send(
     request: AnyRequest, view: View, site: Site, edited: Edited, before: Before | None
 ) -> Redirect | Response[str]:
     require(await acting_as(request), "job.run", edited.record["company_id"], wish="ScheduleJob")
-    form = {name: str(value) for name, value in (await request.form()).items() if isinstance(value, str)}
+    form = await sent(request)
     translate = site.renderer.translate(view)
     values = before.environment if before else {}
+    if form.keys() <= PLAIN:
+        # A button of another page: what is refused is told on a page of its own.
+        job_id = await shown_job(site, _execute(request, site, edited, before, None, {}, form))
+        return Redirect(view.url(f"job/{job_id}"), status_code=303)
     at, errors = _moment(form.get("at", ""), template_edit.clock_of(view, edited), translate)
-    wanted: dict[str, str | None] = {}
-    wrong: dict[str, str] = {}
-    if not form.keys() <= PLAIN:
-        wanted, wrong = environment_form.changes_of(form, edited.document, values, translate)
-    if not (errors or wrong):
-        try:
+    wanted, unfit = environment_form.changes_of(form, edited.document, values, translate)
+    wrong = Wrong(translate, ("at",), errors, unfit)
+    if not wrong:
+        with wrong:
             job_id = await shown_job(site, _execute(request, site, edited, before, at, wanted, form))
             return Redirect(view.url(f"job/{job_id}"), status_code=303)
-        except (ForbiddenError, NotFoundError):
-            raise
-        except DomainError as error:
-            if form.keys() <= PLAIN:
-                raise
-            errors = {error.field or "": refusals.told(error, translate)}
-            if error.field == "environment":
-                wrong = {"": errors.pop("environment")}
-            elif error.field != "at":
-                errors = {"": refusals.told(error, translate)}
-    return page(render(site, view, edited, before, sent=form, errors=errors, wrong=wrong), 422)
+    return page(render(site, view, edited, before, given=form, wrong=wrong), 422)
 
 
 async def _execute(
@@ -114,7 +105,7 @@ async def _execute(
     form: Mapping[str, str],
 ) -> Any:
     shell, actor = Shell(site.database.store), await acting_as(request)
-    key = form.get("key", "")[:LONGEST_KEY] or None
+    key = key_of(form)
     if before is not None:
         return await run_again(shell, before.id, actor, environment=wanted, at=at, key=key, source="web")
     given = {name: value for name, value in wanted.items() if value is not None}
@@ -128,9 +119,8 @@ def render(
     edited: Edited,
     before: Before | None,
     *,
-    sent: Mapping[str, str] | None = None,
-    errors: Mapping[str, str] | None = None,
-    wrong: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
+    wrong: Wrong | None = None,
 ) -> str:
     """Return the page with the form."""
     environment = environment_form.form_of(
@@ -138,8 +128,8 @@ def render(
         before.environment if before else {},
         view.language,
         below={**edited.company_environment, **edited.environment},
-        typed=sent,
-        errors=wrong,
+        typed=given,
+        errors=wrong.variables if wrong else None,
     )
     return site.renderer.render(
         "run_form.html",
@@ -147,9 +137,9 @@ def render(
         template=edited,
         before=before,
         environment=environment,
-        at=(sent or {}).get("at", ""),
+        at=(given or {}).get("at", ""),
         key=str(uuid.uuid4()),
-        errors=errors or {},
+        errors=wrong.fields if wrong else {},
         spare=environment_form.SPARE,
         clock=template_edit.clock_of(view, edited),
     )
@@ -164,7 +154,7 @@ async def _job(site: Site, view: View, job_id: int) -> tuple[Edited, Before]:
     async with site.database.reading(view.companies) as connection:
         record = await connection.fetchrow(shared("job.find"), job_id)
         if record is None:
-            raise PageNotFoundError(N_("There is no job {id}."), id=job_id)
+            raise NotFoundError(N_("There is no job {id}."), id=job_id)
         edited = await template_edit.load(connection, site.database.store.keyring, record["runtemplate_id"])
         environment = await environments.opened(site.database.store.keyring, record["env"], f"job-{job_id}")
     return edited, Before(id=job_id, environment=environment)

@@ -12,16 +12,13 @@ from commands.actor import Actor
 from commands.copies import reconfigure
 from commands.facts import SqlFacts
 from commands.shell import Shell
-from domain.errors import DomainError, ForbiddenError
-from domain.field_values import FieldsError
 from eventstore.blind_index import BlindIndex
-from web import refusals
 from web.access import AnyRequest, acting_as, may_somewhere, need
 from web.data import environment_form, template_bulk
 from web.data.template_bulk import Chosen, Wish
 from web.errors import N_, NotFoundError
+from web.forms import Wrong, sent
 from web.pages.template_edit import OPTIONS
-from web.pages.users import sent
 from web.rendering import page
 from web.site import Site
 from web.view import View
@@ -68,15 +65,11 @@ async def change(request: AnyRequest, view: NamedDependency[View], site: NamedDe
         facts = SqlFacts(store.pool, BlindIndex(store.keyring))
         seen = await template_bulk.with_hidden(facts, seen, wish)
         return page(render(site, view, theirs, left_out=left_out, form=form, effects=seen))
-    try:
+    wrong = Wrong(translate, (*template_bulk.FIELDS, "reason", "environment"))
+    with wrong:
         changed = await carried_out(Shell(store), await acting_as(request), theirs, wish)
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        field = "environment" if isinstance(error, FieldsError) else error.field or ""
-        errors = {field: refusals.told(error, translate)}
-        return page(render(site, view, theirs, left_out=left_out, form=form, errors=errors), 422)
-    return page(render(site, view, theirs, left_out=left_out, changed=changed))
+        return page(render(site, view, theirs, left_out=left_out, changed=changed))
+    return page(render(site, view, theirs, left_out=left_out, form=form, errors=wrong.fields), 422)
 
 
 async def carried_out(shell: Shell, actor: Actor, theirs: Sequence[Chosen], wish: Wish) -> set[int]:

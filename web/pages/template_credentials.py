@@ -10,15 +10,13 @@ from litestar.response import Redirect
 from commands.actor import require
 from commands.facts import SqlFacts
 from commands.shell import Shell
-from domain.errors import DomainError, ForbiddenError
 from domain.run_template import AssignCredential, UnassignCredential
 from eventstore.blind_index import BlindIndex
-from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data import template_credentials
 from web.data.template_credentials import HIDES, TemplateCredentials
+from web.forms import Wrong, sent
 from web.pages.run_templates import identifier_of
-from web.pages.users import sent
 from web.rendering import page
 from web.site import Site
 from web.view import View, identifier
@@ -53,14 +51,11 @@ async def change(
     credential = identifier(form.get("credential_id") or "-", "credential")
     kind = AssignCredential if what == "assign" else UnassignCredential
     wish = kind(run_template_id=number, credential_id=credential)
-    try:
+    wrong = Wrong(site.renderer.translate(view))
+    with wrong:
         await Shell(site.database.store).execute(wish, await acting_as(request), source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        told = {"": refusals.told(error, site.renderer.translate(view))}
-        return page(await render(request, site, view, await read(request, site, view, name), told), 422)
-    return Redirect(view.url(f"run-template/{number}/credentials"), status_code=303)
+        return Redirect(view.url(f"run-template/{number}/credentials"), status_code=303)
+    return page(await render(request, site, view, await read(request, site, view, name), wrong.fields), 422)
 
 
 async def read(request: AnyRequest, site: Site, view: View, name: str) -> TemplateCredentials:

@@ -16,8 +16,7 @@ from commands.actor import require
 from commands.copies import clone
 from commands.shell import Shell
 from domain import run_template_fields as allowed
-from domain.errors import DomainError, ForbiddenError
-from domain.field_values import FieldsError
+from domain.errors import DomainError
 from domain.run_template import ChangeRunTemplate
 from domain.schedule import INTERVALS
 from web import refusals, times
@@ -25,12 +24,12 @@ from web.access import AnyRequest, acting_as
 from web.data import environment_form, preview, template_edit, template_form
 from web.data.preview import Run
 from web.data.template_edit import Edited
+from web.forms import Wrong, key_of, sent
 from web.pages.run_templates import identifier_of
 from web.rendering import HTML, page
 from web.site import Site
 from web.view import View
 
-LONGEST_KEY = 200
 HIDDEN_TOO = "hidden_too"
 """Field that says of which values somebody knows that credentials hide them."""
 
@@ -88,30 +87,22 @@ async def save(
     edited = await read(site, view, name)
     require(await acting_as(request), "template.configure", edited.record["company_id"], wish="ChangeRunTemplate")
     clock = template_edit.clock_of(view, edited)
-    form = {key: str(value) for key, value in (await request.form()).items() if isinstance(value, str)}
+    form = await sent(request)
     before = await template_edit.typed_of(site, edited, clock)
     translate = site.renderer.translate(view)
     wish, errors = template_form.wish_of(form, before, clock, translate)
-    variables, wrong = environment_form.changes_of(form, edited.document, edited.environment, translate)
+    variables, unfit = environment_form.changes_of(form, edited.document, edited.environment, translate)
     changed_meanwhile = form.get("version") != str(edited.record["stream_version"])
     given = await template_edit.given_by(site, await acting_as(request), edited)
     hidden = {name: given[name] for name, value in variables.items() if value is not None and name in given}
     unseen = bool(hidden) and form.get(HIDDEN_TOO) != ",".join(sorted(hidden))
-    if not (errors or wrong or changed_meanwhile or unseen):
+    wrong = Wrong(translate, (*before, "limits"), errors, unfit)
+    if not (wrong or changed_meanwhile or unseen):
         command = ChangeRunTemplate(run_template_id=edited.id, set_environment=variables, **wish)
-        try:
+        with wrong:
             outcome = await Shell(site.database.store).execute(command, await acting_as(request), source="web")
-        except ForbiddenError:
-            raise
-        except FieldsError as error:
-            wrong = {name: refusals.misfit(reason, translate) for name, reason in error.fields.items()}
-        except DomainError as error:
-            errors = {error.field or "": refusals.told(error, translate)}
-        else:
             saved = outcome.version if outcome.events else None
             return Redirect(view.url(f"run-template/{edited.id}", saved=saved or "0"), status_code=303)
-    if "environment" in errors:
-        wrong = {**wrong, "": errors.pop("environment")}
     typed = {key: form.get(key, "") for key in before}
     html = render(
         site,
@@ -121,11 +112,11 @@ async def save(
         sent=form,
         given=given,
         hidden=hidden,
-        errors=errors,
-        wrong=wrong,
+        errors=wrong.fields,
+        wrong=wrong.variables,
         changed_meanwhile=changed_meanwhile,
     )
-    return page(html, 409 if changed_meanwhile and not errors and not wrong else 422)
+    return page(html, 409 if changed_meanwhile and not wrong else 422)
 
 
 @post("/run-template/{name:str}/copy")
@@ -133,8 +124,7 @@ async def copy(
     request: AnyRequest, view: NamedDependency[View], site: NamedDependency[Site], name: FromPath[str]
 ) -> Redirect:
     """Copy a run template with its values and credentials, and lead to the form of the copy, which is switched off."""
-    edited, form = await read(site, view, name), await request.form()
-    key = str(form.get("key", ""))[:LONGEST_KEY] or None
+    edited, key = await read(site, view, name), key_of(await sent(request))
     outcome = await clone(Shell(site.database.store), await acting_as(request), edited.id, key=key, source="web")
     return Redirect(view.url(f"run-template/{outcome.id}/edit"), status_code=303)
 

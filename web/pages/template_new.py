@@ -14,23 +14,20 @@ from litestar.response import Redirect
 from commands.actor import Actor, require
 from commands.copies import populate
 from commands.shell import Shell
-from domain.errors import DomainError, ForbiddenError
 from domain.run_template import CreateRunTemplate
-from web import refusals
 from web.access import AnyRequest, acting_as, need
 from web.data import template_form, template_new
 from web.data.template_new import Offered, Populated
 from web.errors import N_
+from web.forms import Wrong, key_of, sent
 from web.pages.companies import identifier_of
 from web.pages.company_field import company_missing
 from web.pages.template_edit import OPTIONS
-from web.pages.users import sent
 from web.rendering import page
 from web.site import Site
 from web.view import View
 
 CONFIGURE = "template.configure"
-LONGEST_KEY = 200
 SET = ("interval", "cron", "executor")
 """Fields that are asked for when many are made."""
 
@@ -52,27 +49,23 @@ async def create(
     """Make a run template, switched off, and lead to the form of all it has."""
     offered, form, translate = await choices(request, view, site), await sent(request), site.renderer.translate(view)
     company, application = form.get("company_id", ""), form.get("application_id", "")
-    errors: dict[str, str] = {}
-    if wrong := await company_missing(request, company, offered.companies, CONFIGURE, wish="make run templates"):
-        errors["company_id"] = translate(wrong)
+    wrong = Wrong(translate, ("name", "company_id", "application_id"))
+    if missing := await company_missing(request, company, offered.companies, CONFIGURE, wish="make run templates"):
+        wrong.fields["company_id"] = translate(missing)
     names = {str(one.id): one.name for one in offered.applications}
     if application not in names:
-        errors["application_id"] = translate(NO_APPLICATION)
-    if not errors:
+        wrong.fields["application_id"] = translate(NO_APPLICATION)
+    if not wrong:
         name = form.get("name", "").strip() or names[application]
         wish = CreateRunTemplate(
             company_id=int(company), application_id=int(application), name=name, active=False, interval="n"
         )
-        key = form.get("key", "")[:LONGEST_KEY] or None
-        try:
-            outcome = await Shell(site.database.store).execute(wish, await acting_as(request), key=key, source="web")
-        except ForbiddenError:
-            raise
-        except DomainError as error:
-            errors = {error.field or "": refusals.told(error, translate)}
-        else:
+        with wrong:
+            outcome = await Shell(site.database.store).execute(
+                wish, await acting_as(request), key=key_of(form), source="web"
+            )
             return Redirect(view.url(f"run-template/{outcome.id}/edit"), status_code=303)
-    return page(render_new(site, view, offered, form, errors), 422)
+    return page(render_new(site, view, offered, form, wrong.fields), 422)
 
 
 @get("/company/{name:str}/populate")
@@ -93,19 +86,15 @@ async def make_all(
     fields, errors = template_form.wish_of(
         {field: form.get(field, "") for field in SET}, dict.fromkeys(SET, ""), view.clock(shown.time_zone), translate
     )
-    if not errors:
+    wrong = Wrong(translate, SET, errors)
+    if not wrong:
         actor: Actor = await acting_as(request)
         fields["active"] = bool(form.get("active"))
-        try:
+        with wrong:
             made = await populate(Shell(site.database.store), actor, shown.company_id, fields, source="web")
-        except ForbiddenError:
-            raise
-        except DomainError as error:
-            errors = {error.field or "": refusals.told(error, translate)}
-        else:
             numbers = {application: outcome.id for application, outcome in made}
             return page(render(site, view, await read(request, view, site, name), form, {}, made=numbers))
-    return page(render(site, view, shown, form, errors), 422)
+    return page(render(site, view, shown, form, wrong.fields), 422)
 
 
 async def choices(request: AnyRequest, view: View, site: Site) -> Offered:

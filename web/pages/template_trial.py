@@ -13,6 +13,7 @@ from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data import environment_form, template_edit, template_trial
 from web.data.template_trial import SOURCES, TrialShown
+from web.forms import Wrong, sent
 from web.pages import run_form
 from web.pages.run_templates import identifier_of
 from web.rendering import page
@@ -38,13 +39,14 @@ async def show_with_values(
 ) -> Response[str]:
     """Show the same with the values of the form that runs a template once; what is wrong stands beside its fields."""
     template_id = identifier_of(name)
-    form = {key: str(value) for key, value in (await request.form()).items() if isinstance(value, str)}
+    form, translate = await sent(request), site.renderer.translate(view)
     async with site.database.reading(view.companies) as connection:
         edited = await template_edit.load(connection, site.database.store.keyring, template_id)
     require(await acting_as(request), "job.run", edited.record["company_id"], wish="try a run template")
-    wanted, wrong = environment_form.changes_of(form, edited.document, {}, site.renderer.translate(view))
-    if wrong:
-        return page(run_form.render(site, view, edited, None, sent=form, wrong=wrong), 422)
+    wanted, unfit = environment_form.changes_of(form, edited.document, {}, translate)
+    if unfit:
+        wrong = Wrong(translate, variables=unfit)
+        return page(run_form.render(site, view, edited, None, given=form, wrong=wrong), 422)
     given = {key: value for key, value in wanted.items() if value is not None}
     return page(render(site, view, await read(site, view, name, given), own=sorted(given)))
 

@@ -11,15 +11,14 @@ from litestar.response import Redirect
 
 from commands.actor import require
 from domain.command import Command
-from domain.errors import DomainError, ForbiddenError
 from domain.user_group import AddGroupMember, ChangeGroup, CreateGroup, RemoveGroup, RemoveGroupMember
-from web import refusals
 from web.access import AnyRequest, acting_as
 from web.data import access
 from web.data.access import GroupRow, GroupShown
 from web.errors import N_, NotFoundError
+from web.forms import Wrong, sent
 from web.pages.access import member_named
-from web.pages.users import managing, moment, sent, shell_of
+from web.pages.users import managing, moment, shell_of
 from web.rendering import page
 from web.site import Site
 from web.view import View, identifier, named_id
@@ -44,14 +43,11 @@ async def create(
     """Make a group."""
     actor, form = await managing(request), await sent(request)
     wish = CreateGroup(name=form.get("name", ""), description=form.get("description", "").strip() or None)
-    try:
+    wrong = Wrong(site.renderer.translate(view), ("name", "description"))
+    with wrong:
         outcome = await shell_of(site).execute(wish, actor, source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        told = refusals.told(error, site.renderer.translate(view))
-        return page(render_list(site, view, await read_list(request, site), form, told), 422)
-    return Redirect(view.url(f"user-group/{outcome.id}"), status_code=303)
+        return Redirect(view.url(f"user-group/{outcome.id}"), status_code=303)
+    return page(render_list(site, view, await read_list(request, site), form, wrong.fields), 422)
 
 
 @get("/user-group/{name:str}")
@@ -69,15 +65,12 @@ async def change(
 ) -> Redirect | Response[str]:
     """Change or remove a group, put a user into it or take one out: as the field ``what`` of the form says."""
     group_id, form, actor = group_of(name), await sent(request), await managing(request)
-    try:
+    wrong = Wrong(site.renderer.translate(view), ("name", "description", "login", "until"))
+    with wrong:
         await shell_of(site).execute(await wish_of(site, group_id, form, view), actor, source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        told = refusals.told(error, site.renderer.translate(view))
-        return page(render(site, view, await read(request, site, group_id), form, told), 422)
-    gone = form.get("what") == "remove"
-    return Redirect(view.url("user-groups" if gone else f"user-group/{group_id}"), status_code=303)
+        gone = form.get("what") == "remove"
+        return Redirect(view.url("user-groups" if gone else f"user-group/{group_id}"), status_code=303)
+    return page(render(site, view, await read(request, site, group_id), form, wrong.fields), 422)
 
 
 async def wish_of(site: Site, group_id: int, form: Mapping[str, str], view: View) -> Command:
@@ -118,17 +111,25 @@ async def read(request: AnyRequest, site: Site, group_id: int) -> GroupShown:
 
 
 def render_list(
-    site: Site, view: View, shown: list[GroupRow], form: Mapping[str, str] | None = None, error: str | None = None
+    site: Site,
+    view: View,
+    shown: list[GroupRow],
+    form: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> str:
     """Return the page of the groups."""
-    return site.renderer.render("user_groups.html", view, groups=shown, typed=form or {}, error=error)
+    return site.renderer.render("user_groups.html", view, groups=shown, typed=form or {}, errors=errors or {})
 
 
 def render(
-    site: Site, view: View, shown: GroupShown, form: Mapping[str, str] | None = None, error: str | None = None
+    site: Site,
+    view: View,
+    shown: GroupShown,
+    form: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> str:
     """Return the page of a group."""
-    return site.renderer.render("user_group.html", view, shown=shown, typed=form or {}, error=error)
+    return site.renderer.render("user_group.html", view, shown=shown, typed=form or {}, errors=errors or {})
 
 
 def group_of(name: str) -> int:

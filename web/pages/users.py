@@ -17,24 +17,26 @@ from commands.actor import Actor
 from commands.facts import SqlFacts
 from commands.shell import Shell
 from domain.command import Command
-from domain.errors import DomainError, ForbiddenError, ValidationError
+from domain.errors import ValidationError
 from domain.membership import GrantMembership, RevokeMembership
 from domain.permissions import COMPANY_ROLES, DEFAULT_ROLE, SYSTEM_ROLES
 from domain.user_commands import ChangeUser, CreateUser, GrantRole, RevokeRole, SetPassword, UserCommand
 from eventstore.blind_index import BlindIndex
-from web import i18n, refusals
+from web import i18n
 from web.access import AnyRequest, acting_as, need
 from web.auth import notices
 from web.data import users
 from web.data.template_form import NO_MOMENT
 from web.data.users import UserList, UserShown
 from web.errors import N_, NotFoundError
+from web.forms import Wrong, key_of, sent
 from web.rendering import page
 from web.site import Site
 from web.view import View, identifier, named_id
 
 FIELDS = ("login", "email", "first_name", "last_name", "language")
-LONGEST_KEY = 200
+FIELDS_OF = {"profile": FIELDS, "role": ("role", "until"), "grant": ("company_id", "role", "until")}
+"""Fields of each form of a user's page."""
 
 
 @get("/users")
@@ -68,16 +70,12 @@ async def create(request: AnyRequest, view: NamedDependency[View], site: NamedDe
         password=await passwords.hashed(password),
         **profile_of(form),
     )
-    try:
-        outcome = await shell_of(site).execute(wish, actor, key=form.get("key", "")[:LONGEST_KEY] or None, source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
-        errors = {error.field or "": refusals.told(error, site.renderer.translate(view))}
-        return page(render_new(site, view, form, errors), 422)
-    shown = await read(request, site, outcome.id)
-    told = None if outcome.replayed else password
-    return page(render(site, view, shown, password=told))
+    wrong = Wrong(site.renderer.translate(view), (*FIELDS, "role"))
+    with wrong:
+        outcome = await shell_of(site).execute(wish, actor, key=key_of(form), source="web")
+        shown = await read(request, site, outcome.id)
+        return page(render(site, view, shown, password=None if outcome.replayed else password))
+    return page(render_new(site, view, form, wrong.fields), 422)
 
 
 @get("/user/{name:str}")
@@ -101,8 +99,8 @@ async def change(
     user_id = identifier_of(name)
     actor, form = await acting_as(request), await sent(request)
     password = passwords.generated() if what == "password" else None
-    translate = site.renderer.translate(view)
-    try:
+    wrong = Wrong(site.renderer.translate(view), FIELDS_OF.get(what, ()))
+    with wrong:
         if password is not None:
             wish: Command = SetPassword(user_id=user_id, password=await passwords.hashed(password), cause="reset")
         else:
@@ -111,12 +109,9 @@ async def change(
             await notices.execute(site, shell_of(site), wish, actor, language=view.language)
         else:
             await shell_of(site).execute(wish, actor, source="web")
-    except ForbiddenError:
-        raise
-    except DomainError as error:
+    if wrong:
         shown = await read(request, site, user_id)
-        told = {error.field or "": refusals.told(error, translate)}
-        return page(render(site, view, shown, what=what, form=form, errors=told), 422)
+        return page(render(site, view, shown, what=what, form=form, errors=wrong.fields), 422)
     if password is not None:
         return page(render(site, view, await read(request, site, user_id), password=password))
     return Redirect(view.url(f"user/{user_id}"), status_code=303)
@@ -193,11 +188,6 @@ async def read(request: AnyRequest, site: Site, user_id: int) -> UserShown:
         return await users.load(connection, site.database.store.keyring, user_id)
 
 
-async def sent(request: AnyRequest) -> dict[str, str]:
-    """Return the form that was sent."""
-    return {name: str(value) for name, value in (await request.form()).items() if isinstance(value, str)}
-
-
 def shell_of(site: Site) -> Shell:
     """Return what executes commands about users: logins are found by their keyed hashes."""
     store = site.database.store
@@ -226,6 +216,8 @@ def render(site: Site, view: View, shown: UserShown, **more: Any) -> str:
     if more.get("what") == "profile":
         typed |= {name: sent_form.get(name, "") for name in FIELDS}
     context = {"password": None, "what": None, "errors": {}, **more}
+    for form, name in (("grant", "granting"), ("role", "raising")):
+        context[name] = sent_form if more.get("what") == form else {}
     return site.renderer.render(
         "user.html",
         view,

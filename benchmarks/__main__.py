@@ -2,8 +2,8 @@
 
     python -m benchmarks [NAME ...] [--no-results] [--undisturbed]
 
-Names are ``P1``, ``P2``, ``P3``, ``P4``, ``P5``, ``P6``, ``P8``, ``P10``, ``P11``, ``encryption`` and ``peer``; without
-one, all of them run. They take a server of their own, durable and with the settings of an installation, or make
+Names are ``P1``, ``P2``, ``P3``, ``P4``, ``P5``, ``P6``, ``P8``, ``P9``, ``P10``, ``P11``, ``encryption`` and ``peer``;
+without one, all of them run. They take a server of their own, durable and with the settings of an installation, or make
 databases of their own on that of ``DATABASE_URL``. On a machine that others use, ``--undisturbed`` keeps their work
 away from the processor, though not from the disk.
 """
@@ -21,6 +21,7 @@ from benchmarks import (
     p4_throughput,
     p5_latency,
     p6_scheduling,
+    p9_output,
     p10_idle,
     p11_catalogue,
     peer,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Place], list[Figure]]] = {
     "P5": p5_latency.measure,
     "P6": p6_scheduling.measure,
     "P8": visibility.measure,
+    "P9": p9_output.measure,
     "P10": p10_idle.measure,
     "P11": p11_catalogue.measure,
     "encryption": encryption.measure,

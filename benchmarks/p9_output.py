@@ -2,31 +2,29 @@
 
 The job's output is masked, compressed, encrypted, hashed into the log and read back: no byte may be lost. The baseline
 reads the same pipe and sends it to the same server as rows of 64 KiB of bytea in one COPY. Once with text as programs
-log it, once with bytes that cannot be compressed.
-
-    python -m benchmarks.p9_output [--mebibytes 1024]
+log it, once with bytes that cannot be compressed; in turns, each after a checkpoint.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
-from daemons.prepare import prepare
+from benchmarks.figures import Figure, Rates
+from benchmarks.place import Place
 from eventstore.output import read_output
 from projections.queries import query
 from tests.testbed.engine import engine
 from tests.testbed.executor_process import ExecutorProcess
-from tests.testbed.postgres import Database, Server
+from tests.testbed.postgres import Database
 
 WRITER = """
 import os, random, sys
@@ -44,82 +42,94 @@ for number in range(int(sys.argv[2])):
         sent += os.write(1, data[sent:])
 """
 CHUNK = 64 * 1024
+MEBIBYTES = 1024
+ROUNDS = 2
+TARGET = 0.5
 
 
-def digest(kind: str, mebibytes: int) -> str:
-    """Return the digest of what the job writes."""
-    process = subprocess.Popen([sys.executable, "-c", WRITER, kind, str(mebibytes)], stdout=subprocess.PIPE)
-    found = hashlib.sha256()
+class Digest(NamedTuple):
+    """What a job writes: its SHA-256, and its length in bytes."""
+
+    sha256: str
+    length: int
+
+
+def pipe(kind: str) -> subprocess.Popen[bytes]:
+    """Start the program that writes."""
+    return subprocess.Popen([sys.executable, "-c", WRITER, kind, str(MEBIBYTES)], stdout=subprocess.PIPE)
+
+
+def written(kind: str) -> Digest:
+    """Return what the program writes."""
+    process, found, length = pipe(kind), hashlib.sha256(), 0
     assert process.stdout is not None
     while data := os.read(process.stdout.fileno(), 1024 * 1024):
         found.update(data)
+        length += len(data)
     assert process.wait() == 0
-    return found.hexdigest()
+    return Digest(found.hexdigest(), length)
 
 
-def baseline(database: Database, kind: str, mebibytes: int) -> float:
+def copied(database: Database, kind: str) -> float:
     """Return mebibytes per second of COPY from the pipe."""
     with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS plain")
-        connection.execute("CREATE TABLE plain (number integer, data bytea)")
+        connection.execute("CREATE TABLE public.plain (number integer, data bytea)")
+        connection.execute("CHECKPOINT")
         began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-c", WRITER, kind, str(mebibytes)], stdout=subprocess.PIPE)
+        process = pipe(kind)
         assert process.stdout is not None
         number = 0
-        with connection.cursor().copy("COPY plain (number, data) FROM STDIN (FORMAT binary)") as copy:
+        with connection.cursor().copy("COPY public.plain (number, data) FROM STDIN (FORMAT binary)") as copy:
             copy.set_types(["int4", "bytea"])
             while data := os.read(process.stdout.fileno(), CHUNK):
                 copy.write_row((number, data))
                 number += 1
         assert process.wait() == 0
-        took = time.perf_counter() - began
-        connection.execute("DROP TABLE plain")
-    return mebibytes / took
+        return MEBIBYTES / (time.perf_counter() - began)
 
 
-async def ours(database: Database, kind: str, mebibytes: int, wanted: str) -> float:
-    """Return mebibytes per second of a job, from its start until its end is in the log."""
+async def captured(database: Database, kind: str, wanted: Digest) -> tuple[float, int]:
+    """Return mebibytes per second of a job, from its start until its end is in the log, and the executor's peak MiB."""
     async with engine(database, "projector") as lab:
         template = await lab.template(
             sys.executable,
-            ["-c", WRITER, kind, str(mebibytes)],
+            ["-c", WRITER, kind, str(MEBIBYTES)],
             environment={"PASSWORD": {"type": "password"}},
             values={"PASSWORD": "correct horse battery staple"},
-            limits={"output": mebibytes * 2**20 + 1},
+            limits={"output": wanted.length + 1},
         )
+        with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
         with ExecutorProcess(database) as executor:
             job = await lab.schedule(template)
             while (row := await lab.store.pool.fetchrow(query("job.find"), job)) is None or row["state"] != "finished":
                 await asyncio.sleep(0.05)
             peak = int(Path(f"/proc/{executor.process.pid}/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
-        assert row["outcome"] == "success", row["reason"]
+        if row["outcome"] != "success":
+            raise RuntimeError(f"The job that wrote {kind} ended with {row['outcome']}: {row['reason']}")
         found, length = hashlib.sha256(), 0
         async for chunk in read_output(lab.store, job):
             found.update(chunk.data)
             length += len(chunk.data)
-        assert length == mebibytes * 2**20 and found.hexdigest() == wanted, "bytes were lost"
-        print(f"P9 {kind}: executor's peak memory {peak} MiB")
-        return mebibytes / row["duration"]
+        if Digest(found.hexdigest(), length) != wanted:
+            raise RuntimeError(f"Of {wanted.length} bytes of {kind}, {length} are in the log, or they are others.")
+        return MEBIBYTES / row["duration"], peak
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mebibytes", type=int, default=1024)
-    size = parser.parse_args().mebibytes
-    place = tempfile.gettempdir()
-    with Server(durable=True, shared_buffers="512MB") as server:
-        for kind in ("text", "random"):
-            wanted = digest(kind, size)
-            database = server.fresh_database()
-            prepare(database.owner_url)
-            plain = baseline(database, kind, size)
-            reached = asyncio.run(ours(database, kind, size, wanted))
-            again = baseline(database, kind, size)
-            server.drop(database)
-            print(f"P9 {kind}: COPY {plain:.0f} and {again:.0f} MiB/s, ours {reached:.0f} MiB/s in {place}")
-            print(f"P9 {kind}: ratio {reached / ((plain + again) / 2):.2f} (target 0.5), no byte lost")
-
-
-if __name__ == "__main__":
-    main()
+def measure(where: Place) -> list[Figure]:
+    """Measure P9."""
+    figures: list[Figure] = []
+    for kind, name in (("text", "text"), ("random", "bytes that cannot be compressed")):
+        wanted, rates, peaks = written(kind), Rates(), [0]
+        for number in range(ROUNDS):
+            for side in ("copied", "captured") if number % 2 else ("captured", "copied"):
+                with where.database(read_models=True) as database:
+                    if side == "copied":
+                        rates.baseline.append(copied(database, kind))
+                    else:
+                        rate, peak = asyncio.run(captured(database, kind, wanted))
+                        rates.ours.append(rate)
+                        peaks.append(peak)
+        what = f"{MEBIBYTES} MiB of {name} from one job, none lost (the executor's peak: {max(peaks)} MiB)"
+        figures.append(rates.figure("P9", what, "MiB", TARGET))
+    return figures

@@ -17,6 +17,7 @@ from daemons.clock import WALL
 from daemons.masking import Masker, Secrets, secrets_of
 from domain.event import Event
 from domain.job_events import Channel, OutputCaptured, OutputDropped
+from eventstore.chain import payload_digest
 from eventstore.keyring import DataKey
 from eventstore.log import Append
 from eventstore.output import encode_payload, place
@@ -171,6 +172,7 @@ class OutputBuffer:
         """
         events: list[Event] = []
         payloads: list[bytes | None] = []
+        digests: list[bytes | None] = []
         for channel, data, at in pieces:
             state = self._channels[channel]
             state.digest.update(data)
@@ -184,12 +186,15 @@ class OutputBuffer:
                     captured_at=at,
                 )
             )
-            payloads.append(encode_payload(key, place(self._job_id, channel, state.offset), data))
+            payload = encode_payload(key, place(self._job_id, channel, state.offset), data)
+            payloads.append(payload)
+            digests.append(payload_digest(payload))
             state.offset += len(data)
         for channel, state in self._channels.items():
             if state.dropped_untold:
                 events.append(self._dropped(channel, state))
                 payloads.append(None)
+                digests.append(None)
         if not events:
             return None
         expected = self.version
@@ -199,6 +204,7 @@ class OutputBuffer:
             company_id=self._company_id,
             events=events,
             payloads=payloads,
+            payload_digests=digests,
             expected=expected,
         )
 

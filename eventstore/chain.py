@@ -15,6 +15,11 @@ REMEMBERED = 100_000
 """Streams whose last event is kept at hand, at least; twice as many at most."""
 
 
+def payload_digest(payload: bytes | None) -> bytes | None:
+    """Return the SHA-256 of the payload of an event (32 bytes), or None if it has none."""
+    return None if payload is None else hashlib.sha256(payload).digest()
+
+
 def event_digest(
     stream: str,
     type_: str,
@@ -50,9 +55,9 @@ def event_digest(
     '1a7bfb5425bba87a'
     """
     company = "" if company_id is None else company_id
-    length = "-" if payload is None else len(payload)
-    text = f"{stream}|{type_}|{company}|{micros}|{length}|{data}{meta}".encode()
-    return hashlib.sha256(text + payload if payload else text).digest()
+    digest = payload_digest(payload)
+    content = "-" if digest is None else digest.hex()
+    return hashlib.sha256(f"{stream}|{type_}|{company}|{micros}|{content}|{data}{meta}".encode()).digest()
 
 
 def chained(previous: bytes, digest: bytes) -> bytes:

@@ -89,7 +89,8 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     """Events for one stream, and the version it must have.
 
     No events make a guard: the append goes ahead only if the stream is at the expected version. ``payloads`` holds the
-    raw bytes of each event that has some, in the order of the events.
+    raw bytes of each event that has some, in the order of the events; ``payload_digests`` the SHA-256 of each,
+    where whoever makes them has computed it already.
     """
 
     stream: str
@@ -97,6 +98,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     events: Sequence[Event] = ()
     expected: int = ANY
     payloads: Sequence[bytes | None] | None = None
+    payload_digests: Sequence[bytes | None] | None = None
 
 
 class Appended(NamedTuple):

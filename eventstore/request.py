@@ -24,6 +24,7 @@ class Entry(NamedTuple):
     data: Sequence[str]
     meta: Sequence[str]
     payloads: Sequence[bytes | None]
+    payload_digests: Sequence[bytes | None]
 
 
 class Request:

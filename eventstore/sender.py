@@ -95,11 +95,11 @@ BATCH = """
     SELECT outcome, version, epoch, xid, position
       FROM append_batch($1, string_to_array($2, E'\\x1f'), $3, $4, $5, $6, $7, $8, string_to_array($9, E'\\x1f'),
                         string_to_array($10, E'\\x1f')::jsonb[], string_to_array($11, E'\\x1f')::jsonb[],
-                        $12, $13, $14, $15)
+                        $12, $13, $14, $15, $16)
 """
 """Text comes as one string for each column, which the driver encodes faster; JSON escapes the character between."""
 
-BATCH_TELLING = BATCH.replace("position\n", "position, (SELECT pg_notify($16, $17))\n")
+BATCH_TELLING = BATCH.replace("position\n", "position, (SELECT pg_notify($17, $18))\n")
 """The same, and whoever listens hears of it as soon as it is committed."""
 
 
@@ -131,7 +131,7 @@ class Sender:
         """Return whether this is one event that may be tried without being judged first."""
         if len(entries) != 1:
             return False
-        _, _, _, _, types, data, _, payloads = entries[0]
+        _, _, _, _, types, data, _, payloads, _ = entries[0]
         return len(types) == 1 and payloads[0] is None and len(data[0]) < LONG_DATA and not self._inline.get(types[0])
 
     async def send(self, group: list[Request], tell: str = "") -> Sequence[Answer | None]:
@@ -176,7 +176,7 @@ class Sender:
         self._connection, self._epoch = connection, epoch
 
     async def _send_event(self, entry: Entry) -> Sequence[Answer | None]:
-        stream, class_, company, expected, types, data, meta, _ = entry
+        stream, class_, company, expected, types, data, meta, _, _ = entry
         epoch = self._epoch
         if expected:
             row = await self._next_event.fetchrow(epoch, stream, class_, company, types[0], data[0], meta[0], expected)
@@ -189,7 +189,7 @@ class Sender:
         entries = sorted([request.entries[0] for request in group])
         rows = [
             f'["{stream}",{class_},{"null" if of is None else of},"{types[0]}",{data[0]},{meta[0]},{expected}]'
-            for stream, class_, of, expected, types, data, meta, _ in entries
+            for stream, class_, of, expected, types, data, meta, _, _ in entries
         ]
         epoch = self._epoch
         xid, streams, versions, positions = await self._events.fetchrow(epoch, f"[{','.join(rows)}]")
@@ -202,6 +202,7 @@ class Sender:
     async def _send_batch(self, group: list[Request], tell: str) -> Sequence[Answer]:
         entries = [entry for request in group for entry in request.entries]
         payloads = [payload for entry in entries for payload in entry.payloads]
+        bare = all(payload is None for payload in payloads)
         metas = {meta for entry in entries for meta in entry.meta}
         folds = dict.fromkeys(fold for entry in entries for kind in entry.types for fold in self._inline.get(kind, ()))
         keyed = any(request.key is not None for request in group)
@@ -217,7 +218,8 @@ class Sender:
             SEPARATOR.join([kind for entry in entries for kind in entry.types]),
             SEPARATOR.join([data for entry in entries for data in entry.data]),
             metas.pop() if len(metas) == 1 else SEPARATOR.join([meta for entry in entries for meta in entry.meta]),
-            payloads if any(payload is not None for payload in payloads) else None,
+            None if bare else payloads,
+            None if bare else [digest for entry in entries for digest in entry.payload_digests],
             list(folds) or None,
             [request.key for request in group] if keyed else None,
             [request.fingerprint for request in group] if keyed else None,

@@ -25,6 +25,7 @@ import msgspec
 from domain.event import Event
 from eventstore import codec, read
 from eventstore.append import Appender, Entry
+from eventstore.chain import payload_digest
 from eventstore.connection import (
     DATABASE_ERRORS,
     Companies,
@@ -278,12 +279,13 @@ class EventStore:
                 self._encoded_meta.get((meta, kind.schema_version)) or self._meta_text(meta, kind.schema_version)
             )
         if append.payloads is None:
-            payloads: list[bytes | None] = [None] * len(data)
+            payloads = digests = [None] * len(data)
         else:
             payloads = list(append.payloads)
             self._check_payloads(append, payloads)
+            digests = append.payload_digests or [payload_digest(payload) for payload in payloads]
         class_ = CLASS_OF_CATEGORY.get(stream.partition("-")[0], CONFIGURATION)
-        return Entry(stream, class_, append.company_id, append.expected, types, data, metas, payloads)
+        return Entry(stream, class_, append.company_id, append.expected, types, data, metas, payloads, digests)
 
     async def _seal(self, append: Append, event: Event) -> dict[str, Any]:
         """Return the envelopes of the personal fields of an event that hold a clear text."""

@@ -2,7 +2,7 @@
 -- Takes: of each entry (a stream, at most one entry a stream) its request (1-based), stream, class, company, expected
 --   version (-1: any, 0: it must not exist) and number of events (0: only the version is checked); of each event, in
 --   the order of the entries, the entry (1-based), its rank in the entry (1-based), type, data, meta (or one for all of
---   them) and payload (NULL: none has one); the inline projections to fold; of each request its idempotency key and
+--   them), payload and its SHA-256 (NULL: none has one); the inline projections to fold; of each request its idempotency key and
 --   fingerprint, or NULL.
 -- Returns: a row an entry. Outcome 'appended' with the new version and the position of its last event; 'conflict' with
 --   the version found; 'other_company' with the company found in version; 'replayed' with what the first call with the
@@ -12,10 +12,13 @@
 --   of a stream: try again.
 -- Small steps over arrays cost half of what one statement with joins does. Heads are found by index, whatever the
 -- planner learned of the table while it was small.
+DROP FUNCTION IF EXISTS append_batch(
+    integer[], text[], smallint[], integer[], integer[], integer[], integer[], integer[], text[], jsonb[], jsonb[], bytea[],
+    text[], text[], bytea[]);
 CREATE OR REPLACE FUNCTION append_batch(
     p_request integer[], p_stream text[], p_class smallint[], p_company integer[], p_expected integer[],
     p_count integer[], p_entry integer[], p_rank integer[], p_type text[], p_data jsonb[], p_meta jsonb[],
-    p_payload bytea[], p_inline text[], p_key text[], p_fingerprint bytea[]
+    p_payload bytea[], p_payload_digest bytea[], p_inline text[], p_key text[], p_fingerprint bytea[]
 ) RETURNS TABLE (entry integer, outcome text, version integer, epoch smallint, xid xid8, "position" bigint)
 LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -92,7 +95,7 @@ BEGIN
             n := n + 1;
             chain := sha256(chain || event_digest(
                 p_stream[i], p_type[n], p_company[i], micros, p_data[n]::text, coalesce(meta_text, p_meta[n]::text),
-                p_payload[n]));
+                p_payload_digest[n]));
             chains[n] := chain;
             places[n] := nextval('event_position');
         END LOOP;

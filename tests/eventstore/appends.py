@@ -53,9 +53,9 @@ async def expect_chain(store: EventStore) -> int:
     for row in rows:
         payload: bytes | None = row["payload"]
         company = "" if row["company_id"] is None else row["company_id"]
-        length = "-" if payload is None else len(payload)
-        head = f"{row['stream']}|{row['type']}|{company}|{row['micros']}|{length}|"
-        digest = hashlib.sha256(f"{head}{row['data']}{row['meta']}".encode() + (payload or b"")).digest()
+        content = "-" if payload is None else hashlib.sha256(payload).hexdigest()
+        head = f"{row['stream']}|{row['type']}|{company}|{row['micros']}|{content}|"
+        digest = hashlib.sha256(f"{head}{row['data']}{row['meta']}".encode()).digest()
         before[row["stream"]] = hashlib.sha256(before.get(row["stream"], ZERO) + digest).digest()
         assert row["hash"] == before[row["stream"]], f"{row['stream']}@{row['version']}"
     heads = {row["stream"]: row["hash"] for row in await store.pool.fetch("SELECT stream, hash FROM streams")}
@@ -88,6 +88,7 @@ def arguments(entries: list[Wanted], keys: list[str] | None = None) -> tuple[Any
         "\x1f".join("JobCancelled" for _ in ranks),
         "\x1f".join(f'{{"rank": {rank}}}' for rank in ranks),
         META,
+        None,
         None,
         None,
         keys,

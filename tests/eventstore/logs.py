@@ -29,7 +29,7 @@ WRITE = """
     ), fresh AS (
         INSERT INTO events (epoch, class, stream, version, type, company_id, time, data, meta, payload, hash)
         SELECT (SELECT max(epoch) FROM log_epoch), $2, $1, h.version, $4, $3, $5, $6, $7, $8,
-               sha256(h.hash || event_digest($1, $4, $3, micros_of($5), $6::jsonb::text, $7::jsonb::text, $8))
+               sha256(h.hash || event_digest($1, $4, $3, micros_of($5), $6::jsonb::text, $7::jsonb::text, sha256($8)))
           FROM head h
         RETURNING stream, class, company_id, version, hash, xid, time
     )

@@ -20,7 +20,7 @@ REHASH = """
         SELECT s.version, s.tableoid, s.ctid, s.hash FROM events s WHERE s.stream = $1 AND s.version = $2
         UNION ALL
         SELECT e.version, e.tableoid, e.ctid, sha256(c.hash || event_digest(
-                   e.stream, e.type, e.company_id, micros_of(e.time), e.data::text, e.meta::text, e.payload))
+                   e.stream, e.type, e.company_id, micros_of(e.time), e.data::text, e.meta::text, sha256(e.payload)))
           FROM chain c JOIN events e ON e.stream = $1 AND e.version = c.version + 1
     )
     UPDATE events e SET hash = c.hash FROM chain c
@@ -28,7 +28,7 @@ REHASH = """
 """
 REHASH_FIRST = """
     UPDATE events e SET hash = sha256(decode(repeat('00', 32), 'hex') || event_digest(
-           e.stream, e.type, e.company_id, micros_of(e.time), e.data::text, e.meta::text, e.payload))
+           e.stream, e.type, e.company_id, micros_of(e.time), e.data::text, e.meta::text, sha256(e.payload)))
      WHERE e.stream = $1 AND e.version = 1
 """
 FIX_HEAD = """

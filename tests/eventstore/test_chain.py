@@ -42,7 +42,7 @@ EVENT = st.fixed_dictionaries(
 
 IN_SQL = """
     SELECT v.data::text, v.meta::text, micros_of(v.time),
-           event_digest(v.stream, v.type, v.company, micros_of(v.time), v.data::text, v.meta::text, v.payload)
+           event_digest(v.stream, v.type, v.company, micros_of(v.time), v.data::text, v.meta::text, sha256(v.payload))
       FROM (SELECT $1::text AS stream, $2::text AS type, $3::integer AS company, $4::timestamptz AS time,
                    $5::jsonb AS data, $6::jsonb AS meta, $7::bytea AS payload) v
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.company_events import CompanyCreated
+from domain.job_events import OutputCaptured
 from eventstore import tree_check
 from eventstore.chain import ZERO, Chains
 from eventstore.connection import server_settings
@@ -22,9 +24,23 @@ from eventstore.log import NO_STREAM, Append
 from eventstore.merkle import CompactRange, leaf_hash
 from eventstore.tree_heads import Growth, TreeHeadSigner, public_keys
 from eventstore.verify import Verification, verify
+from tests.eventstore.appends import NOON, one
 from tests.eventstore.logs import open_store, settings, superuser, write, write_history
 from tests.eventstore.tamperings import EVENTS, Case
 from tests.testbed.postgres import Database
+
+
+async def test_a_payload_with_the_digest_of_another_is_found(database: Database) -> None:
+    output = OutputCaptured(job_id=1, company_id=7, channel="stdout", offset=0, length=3, captured_at=NOON)
+    false = hashlib.sha256(b"what it is not").digest()
+    async with open_store(database) as store:
+        await store.append(one("output-1", NO_STREAM, output, payloads=[b"abc"]))
+        assert (await verify(store)).ok
+        await store.append(one("output-1", 1, output, payloads=[b"abc"], payload_digests=[false]))
+        found = await verify(store)
+    assert not found.ok
+    assert found.first_bad is not None
+    assert "output-1" in str(found.first_bad)
 
 
 @pytest.mark.postgres_versions(15, 18)

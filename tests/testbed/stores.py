@@ -119,6 +119,7 @@ class OpenTransaction:
                 [codec.encode(event) for event in events],
                 ['{"v":1,"actor":"system","source":"test"}'] * len(events),
                 [None] * len(events),
+                [None] * len(events),
             )
             for stream, events, company_id, expected in appends
         ]

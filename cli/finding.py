@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from cli.command import Options
-from cli.failure import MissingError
+from cli.failure import MissingError, RefusedError
+from cli.output import Rows
 from cli.reading import Reader
 from cli.values import LARGEST_ID
+
+MOST_NAMED = 10
+"""So many ids are named where a name means several things; queries answer one row more."""
 
 
 async def company_id(reader: Reader, options: Options) -> int | None:
@@ -58,3 +64,30 @@ async def application_id(reader: Reader, options: Options) -> int | None:
     if len(ids) > 1:
         raise click.UsageError("--app_id and --app_uuid name different applications. Give one.")
     return next(iter(ids), None)
+
+
+def the_one(found: Rows, entity: str) -> dict[str, Any]:
+    """Return the only row of those that were looked for by a name or another value that several may have.
+
+    Parameters
+    ----------
+    found : Rows
+        Rows with an ``id``, by id.
+    entity : str
+        Entity of the command, e.g. ``run-template``.
+
+    Raises
+    ------
+    MissingError
+        There is none.
+    RefusedError
+        There are several: nobody can tell which is meant.
+    """
+    what = entity.replace("-", " ")
+    if not found.rows:
+        raise MissingError(f"There is no such {what}. `multiflexi-cli {entity}:list` shows those there are.")
+    if len(found.rows) > 1:
+        ids = [str(row["id"]) for row in found.rows]
+        listed = ", ".join(ids[:MOST_NAMED]) + (" and more" if len(ids) > MOST_NAMED else "")
+        raise RefusedError(f"There is more than one such {what}: {listed}. Give its id: --id {ids[0]}.")
+    return found.rows[0]

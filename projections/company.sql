@@ -17,7 +17,8 @@ CREATE TABLE company (
     removed_at     timestamptz,
     stream_version integer     NOT NULL
 );
-CREATE UNIQUE INDEX company_slug_key ON company (slug) WHERE removed_at IS NULL;
+-- Whatever its case: codes that differ in case alone would be confused.
+CREATE UNIQUE INDEX company_slug_key ON company (lower(slug)) WHERE removed_at IS NULL;
 CREATE INDEX company_name ON company (name);
 CREATE INDEX company_registration_number ON company ((document->>'registration_number'));
 CREATE INDEX company_words ON company USING gin (words);

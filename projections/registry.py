@@ -8,7 +8,7 @@ from projections.projection import Projection
 
 COMPANY = Projection(
     name="company",
-    version=2,
+    version=3,
     classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     tables=("company", "company_app"),

@@ -10,6 +10,7 @@ import click
 
 from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
 from cli.failure import MissingError
+from cli.finding import the_one
 from cli.output import Output, Rows
 from cli.reading import reading
 from domain.definition import fields
@@ -49,9 +50,8 @@ async def get_application(output: Output, options: Options) -> None:
     if not (number or options.uuid or options.name):
         raise click.UsageError("Which application? Give --id, --uuid or --name.")
     async with reading() as reader:
-        found = await reader.row("application.find", number, options.uuid and options.uuid.lower(), options.name)
-    if found is None:
-        raise MissingError("There is no such application. `multiflexi-cli application:list` shows those there are.")
+        rows = await reader.rows("application.find", number, options.uuid and options.uuid.lower(), options.name)
+    found = the_one(rows, "application")
     if not (output.json or output.verbose or output.fields):
         del found["definition"], found["member_order"], found["names"]
     output.record(spoken(found))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, flag, one_id, option
-from cli.failure import MissingError
+from cli.finding import the_one
 from cli.output import Output, Row
 from cli.reading import Reader, reading
 from cli.values import ID
@@ -72,9 +72,7 @@ async def get_company(output: Output, options: Options) -> None:
     if not (number or options.slug or options.name or options.ic):
         raise click.UsageError("Which company? Give --id, --slug, --name or --ic.")
     async with reading() as reader:
-        found = await reader.row("company.find", number, options.slug, options.name, options.ic)
-        if found is None:
-            raise MissingError("There is no such company. `multiflexi-cli company:list` shows those there are.")
+        found = the_one(await reader.rows("company.find", number, options.slug, options.name, options.ic), "company")
         if output.shows("email", tuple(found)):
             await reader.reveal([found], "company", "email")
         if output.shows("environment", ("environment",)):

@@ -149,7 +149,7 @@ def summary(made: Mapping[str, int], there: int, lines: int, changed: int = 0, *
     >>> summary({"company": 1, "credential": 2}, 0, 2, dry=False)
     'Made: 1 company, 2 credentials.'
     >>> summary({}, 2, 2, dry=True)
-    'Nothing would be made: all of the 2 lines is there already.'
+    'Nothing would be made: all that the 2 lines tell is there already.'
     >>> summary({"company": 3}, 1, 4, dry=True)
     'Would be made: 3 companies. Of 1 line of 4, all is there already.'
     >>> summary({}, 0, 1, 1, dry=True)
@@ -160,8 +160,8 @@ def summary(made: Mapping[str, int], there: int, lines: int, changed: int = 0, *
     if changed:
         sentences.append(f"{'Would be changed' if dry else 'Changed'}: {changed} line{'s' if changed > 1 else ''}.")
     if not sentences:
-        whole = "the line" if lines == 1 else f"the {lines} lines"
-        why = f": all of {whole} is there already." if there == lines else "."
+        whole = "the line tells" if lines == 1 else f"the {lines} lines tell"
+        why = f": all that {whole} is there already." if there == lines else "."
         return f"Nothing {'would be' if dry else 'was'} made{why}"
     if there:
         sentences.append(f"Of {there} line{'s' if there > 1 else ''} of {lines}, all is there already.")

@@ -11,13 +11,14 @@ from domain.company import RestoreCompany, SuspendCompany
 
 REASON = option("reason", metavar="TEXT", help="Why; stored encrypted.")
 WHAT = {
-    "scheduled": "run templates with a schedule",
-    "templates": "run templates",
-    "credentials": "credentials",
-    "waiting": "jobs that wait",
-    "running": "jobs that run",
-    "members": "users with access",
+    "scheduled": ("run template with a schedule", "run templates with a schedule"),
+    "templates": ("run template", "run templates"),
+    "credentials": ("credential", "credentials"),
+    "waiting": ("job that waits", "jobs that wait"),
+    "running": ("job that runs", "jobs that run"),
+    "members": ("user with access", "users with access"),
 }
+"""What may depend on a company: one of it, several."""
 
 
 @command(*one_id("company"), REASON, KEY_OPTION)
@@ -43,7 +44,8 @@ async def restore_company(output: Output, options: Options) -> None:
         outcome = await act.execute(RestoreCompany(company_id=number), options.idempotency_key)
         there = await dependents(act, number)
     changed = bool(outcome.events)
-    text = f"Company {number} is back; {there['scheduled']} of its run templates are due again."
+    due = there["scheduled"]
+    text = f"Company {number} is back; {due} of its run templates {'is' if due == 1 else 'are'} due again."
     if not changed:
         text = f"Company {number} was not suspended; nothing was changed."
     output.answer({"company_id": number, "enabled": True, "archived": False, "changed": changed}, text)
@@ -77,7 +79,7 @@ def told(there: dict[str, Any]) -> str:
 
     Examples
     --------
-    >>> told({"templates": 2, "waiting": 0})
-    '2 run templates'
+    >>> told({"templates": 2, "waiting": 0, "credentials": 1})
+    '2 run templates, 1 credential'
     """
-    return ", ".join(f"{count} {WHAT[name]}" for name, count in there.items() if count) or "nothing"
+    return ", ".join(f"{count} {WHAT[name][count != 1]}" for name, count in there.items() if count) or "nothing"

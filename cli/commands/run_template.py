@@ -6,8 +6,7 @@ import click
 
 from cli.command import FIELDS_OPTION, PAGING, Options, chosen_id, command, one_id, option
 from cli.environments import show_environments
-from cli.failure import MissingError
-from cli.finding import application_id, company_id
+from cli.finding import application_id, company_id, the_one
 from cli.output import Output, Row
 from cli.reading import reading
 from cli.values import APPLICATION, ID, Count
@@ -62,11 +61,7 @@ async def get_run_template(output: Output, options: Options) -> None:
     if not (number or options.name):
         raise click.UsageError("Which run template? Give --id or --name.")
     async with reading() as reader:
-        found = await reader.row("run_template.find", number, options.name)
-        if found is None:
-            raise MissingError(
-                "There is no such run template. `multiflexi-cli run-template:list` shows those there are."
-            )
+        found = the_one(await reader.rows("run_template.find", number, options.name), "run-template")
         if output.shows("note", tuple(found)):
             await reader.reveal([found], "run_template", "note")
         if output.shows("environment", tuple(found)):

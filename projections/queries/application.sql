@@ -18,7 +18,8 @@ SELECT a.id, a.name, a.uuid, a.version, a.executable, a.enabled, a.document#>>'{
  ORDER BY CASE WHEN $3::boolean THEN -a.id ELSE a.id END LIMIT $1::bigint OFFSET coalesce($2::bigint, 0)
 
 -- name: find
--- One application with its definition. $1: id, $2: uuid, $3: name; those that are NULL do not matter.
+-- Applications with their definitions by id, UUID or name, as many as are needed to tell that there are several.
+-- $1: id, $2: uuid, $3: name; those that are NULL do not matter.
 SELECT a.id, a.name, a.uuid, a.version, a.executable, a.enabled, a.document#>>'{definition,homepage}' AS homepage,
        a.document#>'{definition,description}' AS description, a.document#>>'{definition,image}' AS image,
        a.document#>>'{definition,ociimage}' AS ociimage, a.document#>'{definition,tags}' AS tags,
@@ -30,7 +31,7 @@ SELECT a.id, a.name, a.uuid, a.version, a.executable, a.enabled, a.document#>>'{
   FROM application a
  WHERE a.removed_at IS NULL AND ($1::integer IS NULL OR a.id = $1) AND ($2::text IS NULL OR a.uuid = $2)
    AND ($3::text IS NULL OR a.name = $3)
- ORDER BY a.id LIMIT 1
+ ORDER BY a.id LIMIT 11
 
 -- name: icons
 -- Digests of the icons of applications. $1: ids.

@@ -15,7 +15,8 @@ SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic
  ORDER BY p.place
 
 -- name: find
--- One company. $1: id, $2: slug, $3: name, $4: IČO; those that are NULL do not matter.
+-- Companies by id, slug (whatever its case), name or IČO, as many as are needed to tell that there are several.
+-- $1: id, $2: slug, $3: name, $4: IČO; those that are NULL do not matter.
 SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic, c.document->>'vat_number' AS dic,
        c.document->'email' AS email, c.document->>'logo' AS logo, (c.document->>'customer_id')::integer AS customer,
        (c.document->>'server_id')::integer AS server, c.document->>'zabbix_host' AS zabbix_host,
@@ -25,9 +26,9 @@ SELECT c.id, c.name, c.slug, c.enabled, c.document->>'registration_number' AS ic
        coalesce((c.document->>'paused')::boolean, false) AS paused, c.archived, c.time_zone, c.uuid, c.created_at AS "DatCreate",
        c.changed_at AS "DatUpdate", c.stream_version
   FROM company c
- WHERE c.removed_at IS NULL AND ($1::integer IS NULL OR c.id = $1) AND ($2::text IS NULL OR c.slug = $2)
+ WHERE c.removed_at IS NULL AND ($1::integer IS NULL OR c.id = $1) AND ($2::text IS NULL OR lower(c.slug) = lower($2))
    AND ($3::text IS NULL OR c.name = $3) AND ($4::text IS NULL OR c.document->>'registration_number' = $4)
- ORDER BY c.id LIMIT 1
+ ORDER BY c.id LIMIT 11
 
 -- name: environment
 -- The variables that each of some companies gives its jobs, sealed. $1: ids.
@@ -40,7 +41,8 @@ SELECT (SELECT count(*) FROM run_template t WHERE t.company_id = c.id AND t.remo
        (SELECT count(*) FROM credential r WHERE r.company_id = c.id AND r.removed_at IS NULL) AS credentials,
        (SELECT count(*) FROM job_queue q WHERE q.company_id = c.id AND q.state = 'queued') AS waiting,
        (SELECT count(*) FROM job_queue q WHERE q.company_id = c.id AND q.state = 'running') AS running,
-       (SELECT count(*) FROM membership m WHERE m.company_id = c.id AND m.revoked_at IS NULL) AS members
+       (SELECT count(*) FROM membership m WHERE m.company_id = c.id AND m.revoked_at IS NULL
+           AND (m.until IS NULL OR m.until > now())) AS members
   FROM company c WHERE c.id = $1::integer AND c.removed_at IS NULL
 
 -- name: applications

@@ -26,7 +26,8 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
  ORDER BY p.place
 
 -- name: find
--- One run template. $1: id, $2: name; those that are NULL do not matter.
+-- Run templates by id or name, as many as are needed to tell that there are several. $1: id, $2: name; those that are NULL do not
+-- matter.
 SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cron, t.active, t.executor,
        (t.document->>'delay')::integer AS delay, t.document->>'time_zone' AS time_zone, t.document->'environment' AS environment,
        t.document->>'deadline_offset' AS deadline_offset, (t.document->>'max_attempts')::integer AS max_attempts,
@@ -48,7 +49,7 @@ SELECT t.id, t.name, t.company_id, t.app_id, t.interv, t.document->>'cron' AS cr
   LEFT JOIN company c ON c.id = t.company_id
   LEFT JOIN application a ON a.id = t.app_id
  WHERE t.removed_at IS NULL AND ($1::integer IS NULL OR t.id = $1) AND ($2::text IS NULL OR t.name = $2)
- ORDER BY t.id LIMIT 1
+ ORDER BY t.id LIMIT 11
 
 -- name: trial
 -- What a job of a run template would be started with, as claim_jobs gives it. $1: id.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,25 @@ def test_a_company_is_created_listed_and_shown(cli: Cli) -> None:
     assert (shown["name"], shown["ic"], shown["enabled"], shown["time_zone"]) == (
         "Acme Corp", "27082440", True, "Europe/Prague",
     )  # fmt: skip
+
+
+def test_a_code_is_found_whatever_its_case(cli: Cli) -> None:
+    cli("company:create", "--name", "Acme", "--slug", "Acme-Corp")
+    for code in ("Acme-Corp", "acme-corp", "ACME-CORP"):
+        assert cli.json("company:get", "--slug", code, "--fields", "id") == {"id": 1}
+        assert cli.json("run-template:list", "--company", code) == []
+
+
+def test_of_several_things_of_one_name_none_is_taken_for_the_one_that_is_meant(cli: Cli, definition: Path) -> None:
+    cli("application:import-json", "--file", str(definition))
+    for code in ("one", "two"):
+        cli("company:create", "--name", "Twin", "--slug", code, "--ic", "27082440")
+        cli("run-template:create", "--name", "Daily", "--company", code, "--app_id", "1")
+    for found in (("company:get", "--name", "Twin"), ("company:get", "--ic", "27082440")):
+        refused = cli.json(*found, code=1)
+        assert refused["message"] == "There is more than one such company: 1, 2. Give its id: --id 1."
+    assert "run template: 1, 2." in cli.json("run-template:get", "--name", "Daily", code=1)["message"]
+    assert cli.json("company:get", "--name", "Twin", "--slug", "two", "--fields", "id") == {"id": 2}
 
 
 def test_text_is_aligned_and_in_the_time_zone_of_the_company(cli: Cli) -> None:

@@ -95,7 +95,7 @@ def test_importing_again_makes_what_is_missing_and_nothing_twice(cli: Cli, tmp_p
     line = clients(1)[0].replace("Client 01", "Other name").replace("Europe/Prague", "Europe/Vienna")
     told = cli("company:import", "--file", sheet(tmp_path, line))
     assert "client-01 has another name, time_zone, which stays as it is" in told.err
-    assert told.out == "Nothing was made: all of the line is there already.\n"
+    assert told.out == "Nothing was made: all that the line tells is there already.\n"
     assert cli.json("company:get", "1")["name"] == "Client 01"
 
 

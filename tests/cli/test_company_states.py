@@ -13,7 +13,7 @@ def test_suspending_tells_what_depends_on_the_company_and_stops_its_schedule(cli
     assert (answer["enabled"], answer["dependents"]["scheduled"], answer["dependents"]["templates"]) == (False, 1, 1)
     assert cli.json("run-template:get", "1")["next_schedule"] is None
     assert "already; nothing was changed" in cli("company:suspend", "1", "--reason", "Not paid").out
-    assert "1 of its run templates are due again" in cli("company:restore", "1").out
+    assert "1 of its run templates is due again" in cli("company:restore", "1").out
     assert cli.json("run-template:get", "1")["next_schedule"] is not None
     assert cli.json("company:restore", "1")["changed"] is False
 
@@ -22,7 +22,7 @@ def test_suspending_tells_what_depends_on_the_company_and_stops_its_schedule(cli
 def test_an_archived_company_leaves_the_lists_and_can_be_restored(cli: Cli) -> None:
     said = cli("company:archive", "1").out
     assert said == (
-        "Company 1 is in the archive. What depends on it: 1 run templates with a schedule, 1 run templates.\n"
+        "Company 1 is in the archive. What depends on it: 1 run template with a schedule, 1 run template.\n"
     )
     assert cli.json("company:list") == []
     assert [row["archived"] for row in cli.json("company:list", "--archived")] == [True]

@@ -127,6 +127,13 @@ async def test_one_code_from_many_at_once_goes_to_one(store: EventStore, shell: 
         await shell.execute(ChangeCompany(company_id=other.id, code="ACME-CORP"), SYSTEM)
 
 
+async def test_codes_that_differ_in_case_alone_go_to_one_of_those_who_take_them_at_once(shell: Shell) -> None:
+    codes = ("bakery", "Bakery", "BAKERY", "bAkErY")
+    wishes = [CreateCompany(name=f"Bakery {number}", code=code) for number, code in enumerate(codes)]
+    told = await asyncio.gather(*(shell.execute(wish, SYSTEM) for wish in wishes), return_exceptions=True)
+    assert [type(one) for one in told if isinstance(one, BaseException)] == [TakenError] * 3
+
+
 async def test_many_changes_of_one_company_at_once_all_come_through(store: EventStore, shell: Shell) -> None:
     company_id = (await shell.execute(CreateCompany(name="Acme"), SYSTEM)).id
     changes = [ChangeCompany(company_id=company_id, settings={"n": str(number)}) for number in range(8)]

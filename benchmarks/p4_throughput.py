@@ -94,7 +94,7 @@ def daemons(database: Database, folder: Path, *kinds: str) -> Iterator[None]:
     """Run daemons on a database."""
     environment = {
         **os.environ,
-        "DATABASE_URL": database.app_url,
+        **database.variables,
         "ENCRYPTION_MASTER_KEY": MASTER_KEY,
         "MULTIFLEXI_MAX_PARALLEL": os.environ.get("MULTIFLEXI_MAX_PARALLEL", "32"),
         "MULTIFLEXI_WORK_FOLDER": str(folder),

@@ -49,7 +49,7 @@ class GivenServer:
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
             version = connection.info.server_version // 10000
         url = urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
-        return Database(name, version, url, url, url)
+        return Database(name, version, url, url, url, ())
 
     def drop(self, database: Database) -> None:
         """Drop a database, whoever is connected to it."""

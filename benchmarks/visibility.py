@@ -44,7 +44,7 @@ READY = "SELECT count(*) FROM daemons WHERE kind = 'projector'"
 @contextmanager
 def projector(database: Database) -> Iterator[None]:
     """Run a projector."""
-    environment = {**os.environ, "DATABASE_URL": database.app_url, "ENCRYPTION_MASTER_KEY": MASTER_KEY}
+    environment = {**os.environ, **database.variables, "ENCRYPTION_MASTER_KEY": MASTER_KEY}
     process = subprocess.Popen(
         [sys.executable, "-m", "daemons.projector"],
         env=environment,
@@ -101,7 +101,7 @@ async def delays(database: Database) -> tuple[list[float], list[float]]:
         with projector(database):
             while not await store.pool.fetchval(READY):
                 await asyncio.sleep(0.05)
-            watching = await connect(database.app_url, "daemon")
+            watching = await connect(database.owner_url, "owner")
             watcher = asyncio.create_task(watch(watching, seen))
             done = (await load(store, WARM_UP + SECONDS))[WARM_UP * RATE :]
             while seen[-1][0] < max(cursor for cursor, _, _ in done):

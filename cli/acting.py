@@ -85,7 +85,7 @@ class Acting:
 
 @asynccontextmanager
 async def acting(role: Role = "app") -> AsyncIterator[Acting]:
-    """Open the event store to change something; as ``daemon`` for what otherwise a daemon does by itself."""
+    """Open the event store to change something; as another role for what otherwise a daemon does by itself."""
     configure_log()
     async with EventStore(load(), role=role, inline=inline_folds(), application="multiflexi-cli") as store:
         act = Acting(store)

@@ -143,7 +143,7 @@ async def reading(*, whole: bool = False) -> AsyncIterator[Reader]:
     companies = "*" if whole else whom.COMPANIES.get()
 
     async def opened(*_arguments: object, **_options: object) -> asyncpg.Connection:
-        return await connect(settings.database_url, "app", companies, "multiflexi-cli")
+        return await connect(settings.url_of("app"), "app", companies, "multiflexi-cli")
 
     async def checked(connection: asyncpg.Connection) -> None:
         await check_log(connection)

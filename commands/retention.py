@@ -84,7 +84,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What removing has at hand: the store (as a daemon), the moment, who asked for it, whether only to tell."""
+    """What removing has at hand: the store (as the projector), the moment, who asked for it, whether only to tell."""
 
     store: EventStore
     now: datetime
@@ -268,7 +268,7 @@ async def drop_months(work: Work) -> tuple[list[Removal], list[str]]:
         if not await work.store.pool.fetchval(query("retention.unreadable_month"), month, each.name):
             continue
         try:
-            manifest = await archive(work.store.settings.owner_url, each.name, None)
+            manifest = await archive(work.store.settings.url_of("owner"), each.name, None)
         except (ArchiveError, EventStoreError, asyncpg.PostgresError, OSError) as error:
             log.info("a month of output is not dropped yet", partition=each.name, reason=str(error))
             held.append(f"{each.name} is not dropped yet: {error}")

@@ -16,6 +16,7 @@ import fcntl
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -125,7 +126,7 @@ class Lock:
             self._file = None
 
 
-def write_connection(folder: Path, database_url: str, owner_url: str) -> None:
+def write_connection(folder: Path, database_url: str, owner_url: str, daemon_urls: Mapping[str, str]) -> None:
     """Write ``connection.json``, from which processes without ``DATABASE_URL`` learn where the database is.
 
     Parameters
@@ -134,8 +135,12 @@ def write_connection(folder: Path, database_url: str, owner_url: str) -> None:
         Data folder.
     database_url, owner_url : str
         URLs of the logins of the application and of the owner.
+    daemon_urls : Mapping[str, str]
+        Of each kind of daemon the URL of its login.
     """
-    _write(folder / "connection.json", msgspec.json.encode({"database_url": database_url, "owner_url": owner_url}))
+    urls = {"database_url": database_url, "owner_url": owner_url}
+    urls |= {f"{kind}_url": url for kind, url in daemon_urls.items()}
+    _write(folder / "connection.json", msgspec.json.encode(urls))
 
 
 def write_master_key(folder: Path) -> None:

@@ -24,7 +24,7 @@ from daemons import data_folder, port
 from daemons.child import Child, ChildSpec, die_with_parent
 from daemons.data_folder import DataFolderError, DataFolderInUseError
 from daemons.port import PortError
-from daemons.postgres import APP_LOGIN, OWNER_LOGIN, EmbeddedPostgres
+from daemons.postgres import EmbeddedPostgres
 from daemons.postgres_part import PostgresPart
 from daemons.prepare import prepare
 from daemons.supervisor import PartError, Supervisor
@@ -142,10 +142,10 @@ class Launcher:
         if not self.environment.get("DATABASE_URL"):
             server = EmbeddedPostgres(self.folder)
             await supervisor.start(PostgresPart(server))
-            data_folder.write_connection(self.folder, server.url(APP_LOGIN), server.url(OWNER_LOGIN))
+            data_folder.write_connection(self.folder, *server.login_urls())
         chosen = settings.load({**self.environment, "MULTIFLEXI_DATA": str(self.folder)})
         try:
-            done = await asyncio.to_thread(prepare, chosen.owner_url)
+            done = await asyncio.to_thread(prepare, chosen.url_of("owner"))
         except psycopg.Error as error:
             raise PartError(f"The database could not be brought up to date: {error}") from None
         say(f"database is up to date{f' ({len(done)} changes)' if done else ''}")

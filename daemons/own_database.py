@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from daemons import data_folder
-from daemons.postgres import APP_LOGIN, OWNER_LOGIN, EmbeddedPostgres
+from daemons.postgres import OWNER_LOGIN, EmbeddedPostgres
 from daemons.prepare import prepare
 
 
@@ -31,7 +31,7 @@ async def own_database(folder: Path) -> AsyncIterator[None]:
         await asyncio.to_thread(server.start)
         try:
             data_folder.write_master_key(folder)
-            data_folder.write_connection(folder, server.url(APP_LOGIN), server.url(OWNER_LOGIN))
+            data_folder.write_connection(folder, *server.login_urls())
             await asyncio.to_thread(prepare, server.url(OWNER_LOGIN))
             yield
         finally:

@@ -24,7 +24,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from daemons import data_folder, postmaster, socket_folder
+from daemons import data_folder, logins, postmaster, socket_folder
+from daemons.logins import APP_LOGIN, DAEMON_LOGINS, OWNER_LOGIN, OWNER_ROLE, SUPERUSER
 from daemons.postgres_binaries import (
     OLDEST_VERSION,
     Binaries,
@@ -39,6 +40,7 @@ from daemons.postgres_binaries import (
 
 __all__ = [
     "APP_LOGIN",
+    "DAEMON_LOGINS",
     "DATABASE",
     "OWNER_LOGIN",
     "SUPERUSER",
@@ -49,10 +51,6 @@ __all__ = [
 ]
 
 DATABASE = "multiflexi"
-SUPERUSER = "postgres"
-OWNER_LOGIN = "multiflexi_owner_login"
-APP_LOGIN = "multiflexi_app_login"
-OWNER_ROLE = "multiflexi_owner"
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -158,6 +156,10 @@ class EmbeddedPostgres:
         """Return the URL of a database for a login; psycopg, asyncpg and libpq's tools understand it."""
         return f"postgresql://{quote(user)}@/{quote(database, safe='')}?host={quote(str(self.socket_folder))}"
 
+    def login_urls(self) -> tuple[str, str, dict[str, str]]:
+        """Return the URLs of the application's login, of the owner's, and of each kind of daemon."""
+        return self.url(APP_LOGIN), self.url(OWNER_LOGIN), {k: self.url(login) for k, login in DAEMON_LOGINS.items()}
+
     def start(self, *, timeout: float = 300.0) -> None:
         """Start the server, or take over the one that runs; make the cluster if there is none.
 
@@ -178,7 +180,9 @@ class EmbeddedPostgres:
                 self._make_cluster()
             self._check_owner()
             _ = self.binaries
-            if not self._adopt(timeout):
+            if self._adopt(timeout):
+                self._admit()  # a version of ours with fewer logins may have started it
+            else:
                 self._launch()
                 self._wait_until_ready(timeout)
             self._bootstrap()
@@ -285,13 +289,16 @@ class EmbeddedPostgres:
         data_folder.sync(self.folder)
 
     def _configure(self) -> None:
-        """Write the settings, and who may connect: only the user that runs MultiFlexi, as any of our logins."""
+        """Write the settings, and who may connect."""
         settings = {**self._settings, "unix_socket_directories": str(self.socket_folder)}
         self._write("multiflexi.conf", "".join(f"{name} = {_quoted(value)}\n" for name, value in settings.items()))
+        self._admit()
+
+    def _admit(self) -> None:
+        """Write who may connect: only the user that runs MultiFlexi, as any of our logins."""
         self._write("pg_hba.conf", "local all all peer map=multiflexi\nlocal replication all peer map=multiflexi\n")
         ours = our_name().replace('"', '""')
-        logins = (SUPERUSER, OWNER_LOGIN, APP_LOGIN)
-        self._write("pg_ident.conf", "".join(f'multiflexi "{ours}" {login}\n' for login in logins))
+        self._write("pg_ident.conf", "".join(f'multiflexi "{ours}" {login}\n' for login in logins.ALL))
 
     def _write(self, name: str, text: str) -> None:
         path = self.cluster / name
@@ -343,6 +350,7 @@ class EmbeddedPostgres:
         """Make roles, logins and the database where they are missing."""
         with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
             connection.execute(BOOTSTRAP.read_bytes())
+            connection.execute("SELECT pg_reload_conf()")
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
                 create_database(connection, DATABASE)
 

@@ -106,7 +106,7 @@ class Recorder:
     Parameters
     ----------
     store : EventStore
-        Role ``daemon``.
+        Role ``executor``.
     daemon_id : str
         Whose leases they are.
     """

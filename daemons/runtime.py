@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
 
 import msgspec
 import structlog
@@ -63,11 +64,16 @@ def configure_log() -> None:
     )
 
 
+Kind = Literal["scheduler", "executor", "projector"]
+
+
 class Daemon:
     """Identity of a running daemon, its wish to stop, and its sign of life.
 
     Attributes
     ----------
+    kind : Kind
+        What it does; it acts in the database as the role of that name.
     id : str
         ``KIND@HOST:PID``.
     stopping : asyncio.Event
@@ -76,8 +82,8 @@ class Daemon:
         Figures shown with the sign of life, e.g. running jobs.
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: Kind) -> None:
+        self.kind: Kind = kind
         self.host = socket.gethostname()
         self.pid = os.getpid()
         self.id = f"{kind}@{self.host}:{self.pid}"
@@ -113,7 +119,7 @@ async def serve(daemon: Daemon, settings: Settings, work: Work, inline: Mapping[
     while not daemon.stopping.is_set():
         try:
             async with (
-                EventStore(settings, role="daemon", inline=inline, application=daemon.id) as store,
+                EventStore(settings, role=daemon.kind, inline=inline, application=daemon.id) as store,
                 asyncio.TaskGroup() as group,
             ):
                 group.create_task(daemon.show_life(store))
@@ -124,7 +130,7 @@ async def serve(daemon: Daemon, settings: Settings, work: Work, inline: Mapping[
             await daemon.pause(RETRY_AFTER)
 
 
-def run(kind: str, work: Work) -> int:
+def run(kind: Kind, work: Work) -> int:
     """Run a daemon until SIGTERM or SIGINT; return its exit code."""
     configure_log()
 

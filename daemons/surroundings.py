@@ -31,7 +31,7 @@ class Surroundings:
     Parameters
     ----------
     store : EventStore
-        Role ``daemon``.
+        Role ``executor``.
     recorder : Recorder
         Writes for them.
     environment : Mapping[str, str]

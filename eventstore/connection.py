@@ -15,8 +15,9 @@ from eventstore.errors import (
     SettingsError,
     UnsupportedDatabaseError,
 )
+from eventstore.settings import DAEMON_VARIABLES
 
-Role = Literal["app", "daemon", "auditor", "owner"]
+Role = Literal["app", "scheduler", "executor", "projector", "auditor", "owner"]
 Companies = Literal["*"] | Sequence[int]
 
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -94,6 +95,14 @@ def server_settings(role: Role, companies: Companies, application: str) -> dict[
     }
 
 
+def variable_of(role: Role) -> str:
+    """Return the variables that may name the login of a role."""
+    if role == "owner":
+        return "DATABASE_OWNER_URL"
+    own = DAEMON_VARIABLES.get(role)
+    return f"{own} (DATABASE_URL where that is not set)" if own else "DATABASE_URL"
+
+
 async def connect(
     url: str, role: Role = "app", companies: Companies = "*", application: str = "multiflexi"
 ) -> asyncpg.Connection:
@@ -113,12 +122,12 @@ async def connect(
             f"The database cannot be reached: {error or type(error).__name__}. Is PostgreSQL running?"
         ) from error
     except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        raise SettingsError(f"The database refused the connection: {error}. Check DATABASE_URL.") from error
+        raise SettingsError(f"The database refused the connection: {error}. Check {variable_of(role)}.") from error
     except asyncpg.PostgresError as error:
         if error.sqlstate in ("22023", "42501", "42704"):
             raise SettingsError(
-                f"The login of DATABASE_URL may not act as multiflexi_{role}: {error}. Migrate the database as its "
-                f"owner, then GRANT multiflexi_{role} to the login."
+                f"The login of {variable_of(role)} may not act as multiflexi_{role}: {error}. Migrate the database as "
+                f"its owner, then GRANT multiflexi_{role} to the login."
             ) from error
         raise DatabaseUnavailableError(f"The database refused the connection: {error}.") from error
 

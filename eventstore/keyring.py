@@ -91,7 +91,9 @@ class Keyring:
         with database_at_hand():
             rows = await self._pool.fetch(SELECT_MASTERS)
             if not rows and self._secrets:
-                await self._put_down_first()
+                # The scheduler may not, and needs no key: another part will do it.
+                with suppress(asyncpg.InsufficientPrivilegeError):
+                    await self._put_down_first()
                 rows = await self._pool.fetch(SELECT_MASTERS)
         if not rows:
             return

@@ -68,7 +68,7 @@ async def rotate(url: str, old: str, new: str, *, batch: int = BATCH, progress: 
     Parameters
     ----------
     url : str
-        PostgreSQL URL of a login that may act as ``multiflexi_daemon``.
+        PostgreSQL URL of a login that may act as ``multiflexi_owner``.
     old, new : str
         The master keys (``ENCRYPTION_MASTER_KEY``) up to now and from now on.
     batch : int
@@ -83,7 +83,7 @@ async def rotate(url: str, old: str, new: str, *, batch: int = BATCH, progress: 
         nothing was written. Or some stored keys are damaged: all others are wrapped anew, the old master key stays in
         use for them.
     """
-    connection = await connect(url, "daemon", application="multiflexi rotation")
+    connection = await connect(url, "owner", application="multiflexi rotation")
     try:
         if not await connection.fetchval(LOCK):
             raise MasterKeyError("Another rotation of the master key is under way. Wait until it is done.")

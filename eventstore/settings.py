@@ -18,16 +18,22 @@ PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 """Folder that holds the packages; the default data folder lies in it."""
 
 
+DAEMON_VARIABLES = {kind: f"DATABASE_{kind.upper()}_URL" for kind in ("scheduler", "executor", "projector")}
+"""Of each kind of daemon the variable that names its own login."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the database is and which key opens it.
 
     Attributes
     ----------
     database_url : str
-        PostgreSQL URL of a login that may ``SET ROLE`` to ``multiflexi_app``, ``multiflexi_daemon`` or
-        ``multiflexi_auditor``.
+        PostgreSQL URL of a login that may ``SET ROLE`` to ``multiflexi_app`` and ``multiflexi_auditor``.
     owner_url : str
         PostgreSQL URL of a login that may ``SET ROLE`` to ``multiflexi_owner`` (migrations, rebuilds, archiving).
+    daemon_urls : tuple[tuple[str, str], ...]
+        Of daemons that have a login of their own: kind and PostgreSQL URL (``DATABASE_SCHEDULER_URL`` and so on). The
+        others use ``database_url``, whose login must then be able to take on their roles.
     master_key : str
         Secret that wraps all other keys (``ENCRYPTION_MASTER_KEY``); empty if there is none.
     previous_master_key : str
@@ -38,9 +44,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     database_url: str
     owner_url: str
+    daemon_urls: tuple[tuple[str, str], ...] = ()
     master_key: str
     previous_master_key: str = ""
     data_folder: Path
+
+    def url_of(self, role: str) -> str:
+        """Return the URL of the login that takes on a role.
+
+        Raises
+        ------
+        SettingsError
+            Only logins of other roles are named.
+        """
+        url = self.owner_url if role == "owner" else dict(self.daemon_urls).get(role, self.database_url)
+        if not url:
+            raise SettingsError(
+                f"No login may act as multiflexi_{role} here: DATABASE_URL is not set. Set it, or "
+                f"{DAEMON_VARIABLES.get(role, 'run this where it is set')}."
+            )
+        return url
 
 
 def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -65,12 +88,15 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     folder = data_folder(environment)
     url = environment.get("DATABASE_URL", "")
     owner = environment.get("DATABASE_OWNER_URL", url)
-    if not url:
+    daemons = {kind: environment[name] for kind, name in DAEMON_VARIABLES.items() if environment.get(name)}
+    if not url and not daemons:
         stored = _embedded_connection(folder)
         url, owner = stored["database_url"], stored["owner_url"]
+        daemons = {kind: stored[f"{kind}_url"] for kind in DAEMON_VARIABLES if f"{kind}_url" in stored}
     return Settings(
         database_url=url,
         owner_url=owner,
+        daemon_urls=tuple(daemons.items()),
         master_key=_master_key(environment, folder),
         previous_master_key=environment.get("ENCRYPTION_MASTER_KEY_PREVIOUS", ""),
         data_folder=folder,

@@ -22,7 +22,7 @@ ONE_PARTITION = "SET LOCAL plan_cache_mode = force_custom_plan"
 async def snapshot(source: Source) -> AsyncGenerator[asyncpg.Connection]:
     """Give a connection whose transaction sees one state of the log; no partition is detached meanwhile."""
     if isinstance(source, EventStore | str):
-        url = source if isinstance(source, str) else source.settings.database_url
+        url = source if isinstance(source, str) else source.settings.url_of("auditor")
         connection = await connect(url, "auditor", application="multiflexi audit")
         try:
             async with snapshot(connection) as inner:

@@ -76,7 +76,7 @@ class EventStore:
     settings : Settings
         Where the database is, and the master key.
     role : Role
-        ``app``, ``daemon`` or ``auditor``.
+        ``app``, ``scheduler``, ``executor``, ``projector``, ``auditor``, or ``owner``, who may do what all of them may.
     companies : Companies
         ``"*"`` or the ids that row-level security lets through.
     inline : Mapping[str, Sequence[str]] or None
@@ -116,7 +116,7 @@ class EventStore:
             await connection.close()
         with database_at_hand():
             self._pool = await asyncpg.create_pool(
-                self.settings.database_url,
+                self.settings.url_of(self.role),
                 min_size=1,
                 max_size=self._pool_size,
                 init=self._check,
@@ -156,7 +156,7 @@ class EventStore:
         return self._pool
 
     async def _connect(self) -> asyncpg.Connection:
-        return await connect(self.settings.database_url, self.role, self.companies, self.application)
+        return await connect(self.settings.url_of(self.role), self.role, self.companies, self.application)
 
     async def _check(self, connection: asyncpg.Connection) -> None:
         self.epoch = await check_log(connection)

@@ -121,7 +121,7 @@ class TreeHeadSigner:
     Parameters
     ----------
     store : EventStore
-        Open, with role ``daemon`` and the master key.
+        Open, with role ``projector`` and the master key.
     """
 
     def __init__(self, store: EventStore) -> None:

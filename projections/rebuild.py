@@ -153,9 +153,7 @@ def replay(
         try:
             fold_in_parallel(owner_url, schema, lanes_of(projections), batch=batch, until=until, progress=progress)
             connection.execute(
-                sql.SQL("GRANT USAGE ON SCHEMA {} TO multiflexi_app, multiflexi_daemon, multiflexi_auditor").format(
-                    sql.Identifier(schema)
-                )
+                sql.SQL("GRANT USAGE ON SCHEMA {} TO multiflexi_app, multiflexi_auditor").format(sql.Identifier(schema))
             )
         except BaseException:
             if not connection.broken:

@@ -7,6 +7,8 @@ The lock that yoyo keeps in a table stays when a process is killed; whoever has 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -47,7 +49,8 @@ def migrate(owner_url: str) -> list[str]:
         with psycopg.connect(owner_url, autocommit=True) as connection:
             check_server(connection)
             connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
-            prepare_owner(connection)
+            with refusal_explained(connection):
+                prepare_owner(connection)
             applied = apply_migrations(owner_url)
             apply_functions(connection)
             connection.execute("SELECT ensure_partitions(now() - interval '1 month', 13)")
@@ -79,6 +82,22 @@ def check_server(connection: psycopg.Connection) -> None:
     row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     if row and row[0]:
         raise DatabaseRefusedError("The database is a read-only standby. Point DATABASE_OWNER_URL at the primary.")
+
+
+@contextmanager
+def refusal_explained(connection: psycopg.Connection) -> Generator[None]:
+    """Tell whoever may not make roles what somebody who may has to run."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        statements = connection.execute((FOLDER / "missing_roles.sql").read_bytes()).fetchall()
+        if not statements:
+            raise
+        raise DatabaseRefusedError(
+            f"The database refused its owner: {error.diag.message_primary}. DATABASE_OWNER_URL must name a login that "
+            "is a member of multiflexi_owner, or that may create roles. Nothing was changed. Let a superuser of the "
+            "server run this in the database, then try again:\n" + "\n".join(f"  {row[0]}" for row in statements)
+        ) from error
 
 
 def prepare_owner(connection: psycopg.Connection) -> None:

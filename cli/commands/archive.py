@@ -37,7 +37,7 @@ async def create_archive(output: Output, options: Options) -> None:
     """
     if (options.file is None) != options.without_file:
         raise click.UsageError("Where to? Give --file PATH, or --without-file to drop a month of output.")
-    manifest = await archive(load().owner_url, options.partition, options.file)
+    manifest = await archive(load().url_of("owner"), options.partition, options.file)
     where = f"is in {options.file}" if options.file else "was dropped"
     tell(manifest, f"{manifest.partition} with {manifest.events} events {where}.", options.file, output)
 
@@ -48,7 +48,7 @@ async def attach_archive(output: Output, options: Options) -> None:
 
     Everything is checked before it becomes part of the log.
     """
-    manifest = await attach(load().owner_url, options.file)
+    manifest = await attach(load().url_of("owner"), options.file)
     text = f"{manifest.partition} with {manifest.events} events is in the log again."
     tell(manifest, text, options.file, output)
 
@@ -75,7 +75,7 @@ async def list_archives(output: Output, options: Options) -> None:
         found = await reader.fetch(ARCHIVED)
     known = {row["partition"] for row in found.rows if row["state"] == "archived"}
     attached = {row["partition"]: row for row in found.rows if row["state"] == "attached"}
-    for name in await sealed_months(load().owner_url):
+    for name in await sealed_months(load().url_of("owner")):
         if name in attached:
             attached[name]["state"] = "sealed"
         elif name not in known:

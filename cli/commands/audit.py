@@ -55,7 +55,7 @@ async def verified(keys: tuple[bytes, ...], known: Head | None, progress: Progre
     """Verify the log; with a master key also that the signing keys are those that it made."""
     settings = load()
     if not settings.master_key:
-        return await verify(settings.database_url, public_key=keys or None, known_head=known, progress=progress)
+        return await verify(settings.url_of("auditor"), public_key=keys or None, known_head=known, progress=progress)
     configure_log()
     async with EventStore(settings, role="app", application="multiflexi-cli") as store:
         return await verify(store, public_key=keys or None, known_head=known, progress=progress)
@@ -68,7 +68,7 @@ async def show_head(output: Output, options: Options) -> None:
     Keep it where nobody can alter it who can alter the database: audit:verify --head tells whether the log still
     contains it.
     """
-    async with snapshot(load().database_url) as connection:
+    async with snapshot(load().url_of("auditor")) as connection:
         head = await load_head(connection, options.id)
     if head is None:
         raise MissingError("There is no such head. The projector signs one a minute while events arrive.")

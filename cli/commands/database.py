@@ -16,7 +16,7 @@ def migrate_database(output: Output, options: Options) -> None:
     Makes roles, tables, functions, policies and read models, or changes what an older version made. Safe to run twice
     and from several places at once. Needs the owner's login (DATABASE_OWNER_URL).
     """
-    done = prepare(load().owner_url)
+    done = prepare(load().url_of("owner"))
     output.answer({"done": done}, "\n".join(done) or "The database is up to date.")
 
 
@@ -27,6 +27,6 @@ async def adopt_database(output: Output, options: Options) -> None:
     Stop every part of MultiFlexi that still writes to the old one first: what is appended there after the dump is not
     in this log. Afterwards every reader goes on where it was. Needs the owner's login (DATABASE_OWNER_URL).
     """
-    done = await adopt(load().owner_url)
+    done = await adopt(load().url_of("owner"))
     text = f"The log lives in this cluster now, in epoch {done.epoch}. Start MultiFlexi."
     output.answer({"adopted": True, "epoch": done.epoch}, text)

@@ -25,6 +25,7 @@ from daemons.projector import fold_all
 from daemons.simulation.day import Made, Simulation, report
 from daemons.simulation.script import STATES, Script
 from domain.company import CreateCompany
+from eventstore.settings import DAEMON_VARIABLES
 
 MOST_SERVERS = 999
 MOST_HOURS = 24 * 31
@@ -33,7 +34,13 @@ CODE = "servers"
 DATA_HELP = (
     "Data folder with a database of its own, made if it is not there; `MULTIFLEXI_DATA=FOLDER make run` shows it."
 )
-CHOICES = ("DATABASE_URL", "DATABASE_OWNER_URL", "ENCRYPTION_MASTER_KEY", "MULTIFLEXI_MASTER_KEY")
+CHOICES = (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    *DAEMON_VARIABLES.values(),
+    "ENCRYPTION_MASTER_KEY",
+    "MULTIFLEXI_MASTER_KEY",
+)
 """Variables that choose another database than that of a data folder."""
 
 OTHERS = """
@@ -66,7 +73,7 @@ async def simulate_servers(output: Output, options: Options) -> None:
     start = day.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
     script = Script(seed=options.seed, servers=options.servers, hours=options.hours)
     began = time.monotonic()
-    async with at_hand(options.data), acting("daemon") as act:
+    async with at_hand(options.data), acting("owner") as act:
         company = await free_company(act, forced=options.force)
         made = await Simulation(act.store, script, start, told(output, options.hours)).run(company)
         await fold_all(act.store)

@@ -143,7 +143,8 @@ async def rewrap_keys(output: Output, options: Options) -> None:
     """Wrap all stored keys by a new master key.
 
     ENCRYPTION_MASTER_KEY is the new one, ENCRYPTION_MASTER_KEY_PREVIOUS the one up to now; all parts must have been
-    started with both. Afterwards they can be started with the new one alone.
+    started with both. Afterwards they can be started with the new one alone. Needs the owner's login
+    (DATABASE_OWNER_URL).
     """
     settings = load()
     if not settings.previous_master_key:
@@ -153,7 +154,7 @@ async def rewrap_keys(output: Output, options: Options) -> None:
         )
     with Progress("Wrapped anew", output) as progress:
         done = await rotate(
-            settings.database_url,
+            settings.url_of("owner"),
             settings.previous_master_key,
             settings.master_key,
             batch=options.batch_size,

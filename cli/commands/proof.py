@@ -37,7 +37,9 @@ async def prove_event(output: Output, options: Options) -> None:
     if match is None:
         raise click.UsageError(f"“{options.event[:60]}” names no event: expected STREAM@VERSION, e.g. company-7@1.")
     give(
-        await prove_inclusion(load().database_url, match[1], int(match[2]), head_id=options.head), output, options.file
+        await prove_inclusion(load().url_of("auditor"), match[1], int(match[2]), head_id=options.head),
+        output,
+        options.file,
     )
 
 
@@ -48,7 +50,11 @@ async def prove_event(output: Output, options: Options) -> None:
 )
 async def prove_growth(output: Output, options: Options) -> None:
     """Prove that the log only grew since a head that was kept elsewhere."""
-    give(await prove_consistency(load().database_url, read_head(options.first), options.second), output, options.file)
+    give(
+        await prove_consistency(load().url_of("auditor"), read_head(options.first), options.second),
+        output,
+        options.file,
+    )
 
 
 @command(

@@ -93,7 +93,7 @@ async def list_removals(output: Output, options: Options) -> None:
 
 async def carry_out(work: Callable[[Work], Awaitable[Result]], output: Output, *, by_hand: bool, dry_run: bool) -> None:
     """Remove, and tell what was removed."""
-    async with acting("daemon") as act:
+    async with acting("projector") as act:
         meta = Meta(actor=str(SYSTEM), source=SOURCE)
         at_hand = Work(store=act.store, now=datetime.now(UTC), meta=meta, by_hand=by_hand, dry_run=dry_run)
         result = await work(at_hand)

@@ -111,7 +111,7 @@ async def mended(act: Acting, found: list[Drift]) -> dict[tuple[str, int], str]:
     projections = sorted({one.projection for one in found if one.projection is not None})
     if projections:
         try:
-            await asyncio.to_thread(rebuild, act.store.settings.owner_url, projections)
+            await asyncio.to_thread(rebuild, act.store.settings.url_of("owner"), projections)
         except (psycopg.Error, ProjectionError) as error:
             told = f"{' '.join(str(error).split())} Run `multiflexi-cli projection:rebuild {' '.join(projections)}`."
             failures |= {one.name: told for one in found if one.projection is not None}

@@ -25,5 +25,5 @@ def rebuild_projections(output: Output, options: Options) -> None:
         raise click.UsageError("Which read models? Name them, or give --all.")
     names = [projection.name for projection in ALL] if options.all else list(dict.fromkeys(options.names))
     with Progress("Folding events", output) as progress:
-        events = rebuild(load().owner_url, names, progress)
+        events = rebuild(load().url_of("owner"), names, progress)
     output.answer({"rebuilt": names, "events": events}, f"Rebuilt {', '.join(names)} from {events} events.")

@@ -41,7 +41,7 @@ def replay_log(output: Output, options: Options) -> None:
     They are built in a schema of their own, which stays for queries until it is dropped. With --schema and without
     --until an earlier replay is shown or dropped.
     """
-    owner_url = load().owner_url
+    owner_url = load().url_of("owner")
     schema = build(owner_url, options, output) if options.until else existing(owner_url, options)
     try:
         if options.show:

@@ -69,7 +69,7 @@ class Simulation:
     Parameters
     ----------
     store : EventStore
-        Role ``daemon``, with the inline projections; nobody else schedules or executes.
+        Role ``owner``, with the inline projections; nobody else schedules or executes.
     script : Script
         What happens.
     start : datetime

@@ -29,7 +29,8 @@ BEGIN
     IF shared THEN
         EXECUTE format('CREATE POLICY shared ON %s FOR SELECT TO multiflexi_app USING (company_id IS NULL)', target);
     END IF;
-    EXECUTE format('CREATE POLICY by_role ON %s TO multiflexi_owner, multiflexi_daemon USING (true) WITH CHECK (true)', target);
+    EXECUTE format('CREATE POLICY by_role ON %s TO multiflexi_owner, multiflexi_scheduler, multiflexi_executor, multiflexi_projector
+                        USING (true) WITH CHECK (true)', target);
     EXECUTE format('CREATE POLICY by_auditor ON %s FOR SELECT TO multiflexi_auditor USING (true)', target);
 END
 $$;

@@ -1,5 +1,5 @@
--- Puts grants and row-level security on the state of signing in, of which daemons only sweep out what has ended. Takes and returns
--- nothing; set_policies() calls it.
+-- Puts grants and row-level security on the state of signing in; what the projector sweeps out is in daemon_rights(). Takes and
+-- returns nothing; set_policies() calls it.
 CREATE OR REPLACE FUNCTION set_sign_in_policies() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     target text;
@@ -8,9 +8,7 @@ BEGIN
                                  'refusal_count'] LOOP
         PERFORM isolate(target::regclass);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO multiflexi_app', target);
-        EXECUTE format('REVOKE ALL ON %I FROM multiflexi_daemon', target);
     END LOOP;
-    GRANT SELECT, DELETE ON user_session, sign_in_attempt, one_time_secret, refusal_count TO multiflexi_daemon;
     REVOKE ALL ON user_session, sign_in_attempt, one_time_secret, totp_use FROM multiflexi_auditor;
 END
 $$;

@@ -108,8 +108,8 @@ $$;
 CREATE OR REPLACE FUNCTION protect_read_model(target regclass, inline boolean, shared boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM isolate(target, shared);
-    EXECUTE format('GRANT SELECT ON %s TO multiflexi_app, multiflexi_daemon, multiflexi_auditor', target);
-    EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO multiflexi_daemon', target);
+    PERFORM grant_daemons(target);
+    EXECUTE format('GRANT SELECT ON %s TO multiflexi_app, multiflexi_auditor', target);
     IF inline THEN
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO multiflexi_app', target);
     END IF;

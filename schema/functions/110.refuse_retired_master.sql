@@ -1,9 +1,11 @@
 -- Keeps a process that missed a rotation of the master key from wrapping a key by the old one, which nobody may have kept.
+-- Runs as its owner: to lock a master key against being retired takes the right to change it.
 -- Raises: object_not_in_prerequisite_state.
-CREATE OR REPLACE FUNCTION refuse_retired_master() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION refuse_retired_master() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = multiflexi, pg_temp AS $$
 BEGIN
     -- The lock makes a rotation that is about to retire the master key wait for this transaction.
-    PERFORM FROM multiflexi.master_keys m WHERE m.id = NEW.master_id AND m.retired_at IS NULL FOR SHARE;
+    PERFORM FROM master_keys m WHERE m.id = NEW.master_id AND m.retired_at IS NULL FOR SHARE;
     IF NOT FOUND THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format(
             'master key %s was retired by a rotation: restart this process with the new ENCRYPTION_MASTER_KEY', NEW.master_id);

@@ -107,8 +107,7 @@ def cli(
 ) -> Iterator[Cli]:
     """Return what runs command lines on a fresh database."""
     environment = {
-        "DATABASE_URL": database.app_url,
-        "DATABASE_OWNER_URL": database.owner_url,
+        **database.variables,
         "ENCRYPTION_MASTER_KEY": MASTER_KEY,
         "MULTIFLEXI_DATA": str(tmp_path),
         "MULTIFLEXI_TRACEBACK": "1",

@@ -228,7 +228,7 @@ async def cut_repeatedly(database: Database, statement: str, gate: Path) -> None
 
 def test_the_daemon_stops_on_sigterm_and_takes_its_sign_of_life_away(database: Database) -> None:
     prepare(database.owner_url)
-    environment = {**os.environ, "DATABASE_URL": database.app_url, "ENCRYPTION_MASTER_KEY": MASTER_KEY}
+    environment = {**os.environ, **database.variables, "ENCRYPTION_MASTER_KEY": MASTER_KEY}
     process = subprocess.Popen([sys.executable, "-m", "daemons.executor"], env=environment, stderr=subprocess.PIPE)
     try:
         with psycopg.connect(database.superuser_url, autocommit=True) as connection:

@@ -71,7 +71,7 @@ async def test_a_secret_that_spans_two_reads_is_masked_and_counted_as_kept(datab
 async def test_output_of_a_month_reads_as_erased_when_its_key_is_destroyed(database: Database) -> None:
     async with engine(database, "executor", "projector") as lab:
         job = await lab.run(await lab.template("/bin/echo", ["hello"]))
-        async with open_store(database, role="daemon") as store:
+        async with open_store(database, role="owner") as store:
             await store.keyring.destroy(key_owner(1))
             chunks = [chunk async for chunk in read_output(store, job["id"])]
             assert [(chunk.erased, chunk.data) for chunk in chunks] == [(True, b"")]

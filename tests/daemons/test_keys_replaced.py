@@ -143,7 +143,7 @@ async def more_jobs(store: EventStore, count: int = 20) -> None:
 async def cli(database: Database, *words: str, **environment: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli", *words, "--format", "json", cwd=PROJECT,
-        env={**os.environ, "DATABASE_URL": database.app_url, "MULTIFLEXI_DATA": "/nonexistent", **environment},
+        env={**os.environ, **database.variables, "MULTIFLEXI_DATA": "/nonexistent", **environment},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
@@ -193,7 +193,7 @@ async def replace_master_key(database: Database, store: EventStore) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        await rotate(database.app_url, MASTER_KEY, NEW_KEY, batch=10, progress=interrupted)
+        await rotate(database.owner_url, MASTER_KEY, NEW_KEY, batch=10, progress=interrupted)
     await more_jobs(store)
     told = msgspec.json.decode(await answered(await cli(database, "encryption:rewrap", **BOTH)))
     keys = await store.pool.fetchval("SELECT count(*) FROM data_keys")
@@ -252,5 +252,5 @@ async def test_with_a_wrong_master_key_nothing_starts_and_nothing_is_overwritten
             assert await asyncio.to_thread(executor.process.wait, 20) == 1
             assert "ENCRYPTION_MASTER_KEY" in executor.log
         with pytest.raises(MasterKeyError):
-            await rotate(database.app_url, wrong, NEW_KEY)
+            await rotate(database.owner_url, wrong, NEW_KEY)
     assert keys() == before

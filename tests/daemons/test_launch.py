@@ -227,7 +227,7 @@ def test_without_demo_data_it_runs_all_the_same(start: Start) -> None:
 
 def test_with_a_database_url_no_postgresql_is_started(start: Start, postgres: Server) -> None:
     database = postgres.empty_database()
-    installation = start(DATABASE_URL=database.app_url, DATABASE_OWNER_URL=database.owner_url)
+    installation = start(**database.variables)
     installation.line("database is up to date")
     installation.line("Ctrl-C")
     assert not (installation.folder / "postgres").exists()

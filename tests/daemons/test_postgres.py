@@ -66,7 +66,7 @@ async def test_both_libraries_connect_to_a_new_cluster_and_take_on_their_roles(f
     with EmbeddedPostgres(folder, binaries=find_binaries(version)) as server:
         with psycopg.connect(server.url(APP_LOGIN)) as connection:
             assert connection.info.server_version // 10000 == version
-            for role in ("multiflexi_app", "multiflexi_daemon", "multiflexi_auditor"):
+            for role in ("multiflexi_app", "multiflexi_auditor"):
                 connection.execute(f"SET ROLE {role}")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute("SET ROLE multiflexi_owner")
@@ -363,12 +363,44 @@ def test_somebody_elses_socket_folder_is_refused(tmp_path: Path) -> None:
 
 def test_connection_file_holds_working_urls_and_only_we_may_read_it(server: EmbeddedPostgres) -> None:
     server.start()
-    data_folder.write_connection(server.folder, server.url(APP_LOGIN), server.url(OWNER_LOGIN))
+    data_folder.write_connection(server.folder, *server.login_urls())
     path = server.folder / "connection.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    for url in json.loads(path.read_text()).values():
+    urls = json.loads(path.read_text())
+    assert len(set(urls.values())) == 5, "a login for the application, the owner and each daemon"
+    for url in urls.values():
         with psycopg.connect(url) as connection:
             assert connection.info.dbname == DATABASE
+
+
+def admitted(url: str, role: str) -> bool:
+    """Tell whether a login is let in, which a server that read its settings anew a moment ago may not do yet."""
+    try:
+        with psycopg.connect(url) as connection:
+            connection.execute(f"SET ROLE {role}".encode())
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_server_that_an_earlier_version_started_lets_the_daemons_in_and_parts_the_logins(folder: Path) -> None:
+    server = EmbeddedPostgres(folder)
+    server.start()
+    try:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute("DROP ROLE multiflexi_scheduler_login")
+            connection.execute("GRANT multiflexi_daemon TO multiflexi_app_login")
+            ident = server.cluster / "pg_ident.conf"
+            ident.write_text("".join(line for line in ident.open() if "scheduler" not in line))
+            connection.execute("SELECT pg_reload_conf()")
+        server._lock.release()  # as when whoever started it was killed
+        server = EmbeddedPostgres(folder)
+        server.start()
+        wait_for(lambda: admitted(server.login_urls()[2]["scheduler"], "multiflexi_scheduler"))
+        with psycopg.connect(server.url(APP_LOGIN)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SET ROLE multiflexi_daemon")
+    finally:
+        server.stop()
 
 
 def test_master_key_is_made_once_and_never_written_again(tmp_path: Path) -> None:

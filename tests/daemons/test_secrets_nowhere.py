@@ -131,7 +131,7 @@ class Parts:
         self._folder = folder
         self._variables = {
             **os.environ,
-            "DATABASE_URL": database.app_url,
+            **database.variables,
             "ENCRYPTION_MASTER_KEY": MASTER_KEY,
             "MULTIFLEXI_PORT": str(self.port),
         }

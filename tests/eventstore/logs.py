@@ -43,11 +43,15 @@ WRITE = """
 def settings(database: Database, master_key: str = MASTER_KEY) -> Settings:
     """Return the settings of a process that works with a database of a test."""
     return Settings(
-        database_url=database.app_url, owner_url=database.owner_url, master_key=master_key, data_folder=Path("/nowhere")
+        database_url=database.app_url,
+        owner_url=database.owner_url,
+        daemon_urls=database.daemon_urls,
+        master_key=master_key,
+        data_folder=Path("/nowhere"),
     )
 
 
-def open_store(database: Database, role: Role = "daemon", **options: Any) -> EventStore:
+def open_store(database: Database, role: Role = "owner", **options: Any) -> EventStore:
     """Return a store, to be used as an asynchronous context manager."""
     return EventStore(settings(database), role=role, **options)
 

@@ -262,12 +262,11 @@ async def test_folds_get_the_events_of_the_transaction_and_may_refuse_them(datab
     owner = await asyncpg.connect(database.superuser_url, server_settings={"search_path": "multiflexi"})
     await owner.execute("""
         CREATE TABLE seen (position bigint PRIMARY KEY, stream text UNIQUE, version integer, xid xid8, data jsonb);
-        GRANT ALL ON seen TO multiflexi_daemon;
         CREATE FUNCTION fold_seen(batch event[]) RETURNS void LANGUAGE sql AS
             $$ INSERT INTO seen SELECT position, stream, version, xid, data FROM unnest(batch) $$;
-        GRANT EXECUTE ON FUNCTION fold_seen TO multiflexi_daemon;
+        GRANT ALL ON seen TO multiflexi_owner;
     """)
-    async with EventStore(settings_of(database), role="daemon", inline={"JobCancelled": ["fold_seen"]}) as store:
+    async with EventStore(settings_of(database), role="owner", inline={"JobCancelled": ["fold_seen"]}) as store:
         await store.append(one("job-1", NO_STREAM))
         await together(store, *(one(f"job-{number}", NO_STREAM, event(number)) for number in range(2, 20)))
         with pytest.raises(EventStoreError, match="unique"):

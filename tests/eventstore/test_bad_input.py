@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -194,7 +195,7 @@ async def test_altered_personal_field_is_not_taken_for_erased(database: Database
     "url", ["postgresql://nobody@/nothing?host=/nonexistent", "postgresql://nobody@127.0.0.1:9/nothing"]
 )
 async def test_server_that_is_down_is_told(database: Database, url: str) -> None:
-    settings = settings_of(Database("nothing", 18, url, url, url))
+    settings = settings_of(Database("nothing", 18, url, url, url, ()))
     with pytest.raises(DatabaseUnavailableError, match=r"cannot be reached.*Is PostgreSQL running\?"):
         async with EventStore(settings):
             pass
@@ -254,13 +255,13 @@ async def test_database_without_a_schema_is_told(postgres: Server) -> None:
 async def test_database_that_does_not_exist_is_told(database: Database) -> None:
     url = database.app_url.replace(database.name, "nothing_of_that_name")
     with pytest.raises(SettingsError, match=r"does not exist.*Check DATABASE_URL"):
-        async with EventStore(settings_of(Database("nothing", 18, url, url, url))):
+        async with EventStore(settings_of(Database("nothing", 18, url, url, url, ()))):
             pass
 
 
 async def test_login_that_may_not_take_on_its_role_is_told(database: Database) -> None:
     with pytest.raises(SettingsError, match=r"may not act as multiflexi_owner.*GRANT multiflexi_owner to the login"):
-        async with open_store(database, role="owner"):
+        async with open_store(msgspec.structs.replace(database, owner_url=database.app_url), role="owner"):
             pass
 
 

@@ -223,7 +223,7 @@ async def test_the_private_key_is_bound_to_its_public_half_and_the_master_key(da
 async def test_without_a_master_key_nothing_is_signed(database: Database) -> None:
     async with superuser(database) as connection:
         await write(connection, "company-7", datetime.now(UTC))
-        async with EventStore(settings(database, master_key=""), role="daemon") as store:
+        async with EventStore(settings(database, master_key=""), role="owner") as store:
             with pytest.raises(MasterKeyError, match="ENCRYPTION_MASTER_KEY"):
                 await TreeHeadSigner(store).sign()
         assert await connection.fetchval("SELECT count(*) FROM tree_heads") == 0

@@ -64,7 +64,7 @@ async def test_every_acknowledged_event_is_once_in_the_log_and_once_in_each_read
 def commands(database: Database, template: int, folder: Path) -> dict[str, list[str]]:
     """Return what the processes are started with."""
     writers = {
-        f"writer{n}": ["tests.faults.writer", database.app_url, str(template), str(folder / f"told{n}")]
+        f"writer{n}": ["tests.faults.writer", database.owner_url, str(template), str(folder / f"told{n}")]
         for n in range(2)
     }
     return {**writers, "projector": ["daemons.projector"], "executor": ["daemons.executor"]}

@@ -33,7 +33,7 @@ async def told_of(database: Database, job: int) -> tuple[dict[str, Any], str]:
 async def said(database: Database, *words: str) -> str:
     """Return what a command line answers a user."""
     environment = {
-        **os.environ, "DATABASE_URL": database.app_url, "ENCRYPTION_MASTER_KEY": MASTER_KEY, "LANG": "en_GB.UTF-8",
+        **os.environ, **database.variables, "ENCRYPTION_MASTER_KEY": MASTER_KEY, "LANG": "en_GB.UTF-8",
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli", *words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -46,8 +46,7 @@ class Troop:
     ) -> None:
         self._environment = {
             **os.environ,
-            "DATABASE_URL": database.app_url,
-            "DATABASE_OWNER_URL": database.owner_url,
+            **database.variables,
             "ENCRYPTION_MASTER_KEY": MASTER_KEY,
             "MULTIFLEXI_WORK_FOLDER": str(folder / "work"),
             **environment,

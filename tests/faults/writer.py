@@ -28,7 +28,7 @@ async def write(url: str, template: int, told: int) -> None:
     settings = Settings(database_url=url, owner_url=url, master_key=MASTER_KEY, data_folder=Path("/nonexistent"))
     while True:
         try:
-            async with EventStore(settings, role="daemon", inline=inline_folds(), pool_size=2) as store:
+            async with EventStore(settings, role="owner", inline=inline_folds(), pool_size=2) as store:
                 await asyncio.gather(*(one_caller(store, template, told) for _ in range(4)))
         except (EventStoreError, *DATABASE_ERRORS):
             await asyncio.sleep(0.05)

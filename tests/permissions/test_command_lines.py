@@ -56,8 +56,8 @@ def stage(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch:
         for name in ("LC_ALL", "LC_MESSAGES"):
             patch.delenv(name, raising=False)
-        patch.setenv("DATABASE_URL", database.app_url)
-        patch.setenv("DATABASE_OWNER_URL", database.owner_url)
+        for name, url in database.variables.items():
+            patch.setenv(name, url)
         patch.setenv("ENCRYPTION_MASTER_KEY", MASTER_KEY)
         patch.setenv("LANG", "en_GB.UTF-8")
         patch.setenv("MULTIFLEXI_DATA", str(tmp_path_factory.mktemp("data")))

@@ -44,11 +44,11 @@ def differences(one: Rows, other: Rows) -> dict[str, Any]:
     }
 
 
-def fold_all(database: Database, limit: int, role: str = "multiflexi_daemon") -> int:
+def fold_all(database: Database, limit: int, role: str = "multiflexi_projector") -> int:
     """Fold all that asynchronous projections have not folded yet, as the projector does; return how many events."""
     options = f"-c role={role} -c search_path=multiflexi -c timezone=UTC"
     most = 0
-    with psycopg.connect(database.app_url, autocommit=True, options=options) as connection:
+    with psycopg.connect(database.url_of("projector"), autocommit=True, options=options) as connection:
         for projection in ASYNC:
             folded = 0
             while row := connection.execute("SELECT project(%s, %s)", ([projection.name], limit)).fetchone():

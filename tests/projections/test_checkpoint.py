@@ -84,8 +84,8 @@ async def test_projections_that_stand_at_different_places_are_not_folded_togethe
 
 
 def fold_together(database: Database) -> None:
-    options = "-c role=multiflexi_daemon -c search_path=multiflexi"
-    with psycopg.connect(database.app_url, autocommit=True, options=options) as connection:
+    options = "-c role=multiflexi_projector -c search_path=multiflexi"
+    with psycopg.connect(database.url_of("projector"), autocommit=True, options=options) as connection:
         connection.execute("SELECT project(%s, 100)", [NAMES])
 
 

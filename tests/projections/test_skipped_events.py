@@ -34,7 +34,7 @@ def fold_all(database: Database, limit: int) -> int:
     """Fold all into the asynchronous projections in one pass, as the projector does; return how many events."""
     folded, names = 0, [projection.name for projection in ASYNC]
     with psycopg.connect(
-        database.app_url, autocommit=True, options=f"{OPTIONS} -c role=multiflexi_daemon"
+        database.url_of("projector"), autocommit=True, options=f"{OPTIONS} -c role=multiflexi_projector"
     ) as connection:
         while (row := connection.execute("SELECT project(%s, %s)", (names, limit)).fetchone()) and row[0]:
             folded += row[0]

@@ -17,7 +17,7 @@ def as_superuser(database: Database) -> psycopg.Connection[Any]:
 
 def as_role(database: Database, role: str, companies: str | None = None) -> psycopg.Connection[Any]:
     connection = psycopg.connect(
-        database.app_url, autocommit=True, options=f"-c role=multiflexi_{role} -c search_path=multiflexi"
+        database.url_of(role), autocommit=True, options=f"-c role=multiflexi_{role} -c search_path=multiflexi"
     )
     if companies is not None:
         connection.execute("SELECT set_config('multiflexi.companies', %s, false)", [companies])

@@ -60,6 +60,7 @@ RUNS_AS_OWNER = {
     "company_page": "no index serves a search under row-level security; it looks at the companies of the session",
     "run_template_page": "as company_page",
     "ensure_partitions": "makes months for the projector, which may not change the schema",
+    "refuse_retired_master": "locks a master key, which takes the right to change it",
     "log_horizon": "names the session that holds back readers of the log",
 }
 UNSET = [None, "", " ", "x", "1,", ",1", "1 2", "1;2", "{1}", "0x1", "-1", "*,1", "**", "1\n", "ALL", "NULL"]
@@ -166,7 +167,7 @@ def written(connection: psycopg.Connection[Any], statement: sql.Composed) -> lis
         return []
 
 
-@pytest.mark.parametrize("role", ["app", "daemon"])
+@pytest.mark.parametrize("role", ["app", "scheduler", "executor", "projector"])
 def test_partitions_cannot_be_read_past_the_security_of_their_table(furnished: Database, role: str) -> None:
     leaves = [name for name, leaf, *_ in relations(furnished) if leaf]
     assert len(leaves) > 20
@@ -176,7 +177,7 @@ def test_partitions_cannot_be_read_past_the_security_of_their_table(furnished: D
                 connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(leaf)))
 
 
-@pytest.mark.parametrize("role", ["app", "daemon"])
+@pytest.mark.parametrize("role", ["app", "scheduler", "executor", "projector"])
 @pytest.mark.parametrize(
     "statement",
     [
@@ -202,7 +203,14 @@ def test_log_cannot_be_altered_by_the_program(furnished: Database, role: str, st
 
 
 def test_no_role_of_the_program_may_truncate_anything(furnished: Database) -> None:
-    assert granted(furnished, ["app", "daemon", "auditor"], ["TRUNCATE", "REFERENCES", "TRIGGER"]) == []
+    assert (
+        granted(
+            furnished,
+            ["app", "scheduler", "executor", "projector", "daemon", "auditor"],
+            ["TRUNCATE", "REFERENCES", "TRIGGER"],
+        )
+        == []
+    )
 
 
 def test_auditor_reads_the_log_and_writes_nothing(furnished: Database) -> None:
@@ -246,4 +254,4 @@ def test_functions_that_run_as_their_owner_are_few_and_known(furnished: Database
         ).fetchall()
     assert {name for name, _, _ in rows} == set(RUNS_AS_OWNER)
     assert all("search_path" in (settings or "") for _, _, settings in rows), "its search path must be its own"
-    assert [name for name, executable, _ in rows if executable] == ["log_horizon"]
+    assert {name for name, executable, _ in rows if executable} == {"log_horizon", "refuse_retired_master"}

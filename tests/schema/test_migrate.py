@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from daemons.postgres_binaries import our_name
 from daemons.prepare import prepare
 from schema.errors import DatabaseRefusedError, NewerSchemaError
 from schema.migrate import FOLDER, check_server, migrate
@@ -188,3 +189,47 @@ def test_functions_are_made_anew_only_when_their_text_has_changed(database: Data
     execute(database, "UPDATE multiflexi.schema_digest SET digest = 'of another version'")
     migrate(database.owner_url)
     assert [line for line in objects(database) if "micros_of" in line]
+
+
+ROLES = ("scheduler", "executor", "projector", "daemon", "app", "auditor", "owner")
+
+
+@pytest.mark.postgres_versions(18, 15)
+def test_owner_makes_the_roles_or_tells_what_to_run_so_that_they_are_there(postgres: Server) -> None:
+    with (
+        Server(postgres.version) as server,
+        psycopg.connect(server.postgres.url("postgres", "postgres"), autocommit=True) as superuser,
+    ):
+        superuser.execute("DROP DATABASE multiflexi")
+        for name in (*(f"{role}_login" for role in ROLES if role not in ("daemon", "auditor")), *ROLES):
+            superuser.execute(f"DROP ROLE multiflexi_{name}".encode())
+        ident = server.postgres.cluster / "pg_ident.conf"
+        ident.write_text(
+            ident.read_text() + "".join(f'multiflexi "{our_name()}" {name}\n' for name in ("poor", "maker"))
+        )
+        superuser.execute("CREATE ROLE poor LOGIN")
+        superuser.execute("CREATE ROLE maker LOGIN CREATEROLE")
+        superuser.execute("CREATE DATABASE of_poor")
+        superuser.execute("CREATE DATABASE of_maker OWNER maker")
+        superuser.execute("SELECT pg_reload_conf()")
+
+        with pytest.raises(DatabaseRefusedError, match=r"Nothing was changed. Let a superuser .* run this") as refused:
+            migrate(server.postgres.url("poor", "of_poor"))
+        statements = [line for line in str(refused.value).splitlines() if line.startswith("  ")]
+        assert len([line for line in statements if "CREATE ROLE" in line]) == len(ROLES)
+        with psycopg.connect(server.postgres.url("postgres", "of_poor"), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+        assert migrate(server.postgres.url("poor", "of_poor")) == ALL
+        assert migrate(server.postgres.url("poor", "of_poor")) == []
+
+        superuser.execute("DROP DATABASE of_poor")
+        for role in ROLES:
+            superuser.execute(f"DROP ROLE multiflexi_{role}".encode())
+        assert prepare(server.postgres.url("maker", "of_maker"))
+        # The one login that made them runs every part, where no other is named.
+        with psycopg.connect(server.postgres.url("maker", "of_maker"), autocommit=True) as connection:
+            for role in ROLES:
+                connection.execute(f"SET ROLE multiflexi_{role}".encode())
+                if role != "daemon":
+                    connection.execute("SELECT count(*) FROM multiflexi.log_epoch")

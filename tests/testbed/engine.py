@@ -20,7 +20,7 @@ from typing import Any
 
 from daemons import executor, projector, scheduler
 from daemons.prepare import prepare
-from daemons.runtime import Daemon, serve
+from daemons.runtime import Daemon, Kind, serve
 from domain.application_events import ApplicationImported
 from domain.company_events import CompanyCreated
 from domain.environment import stored_environment
@@ -155,7 +155,7 @@ def as_stored(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def engine(database: Database, *kinds: str) -> AsyncIterator[Lab]:
+async def engine(database: Database, *kinds: Kind) -> AsyncIterator[Lab]:
     """Run daemons of these kinds on a database with one company; stop them in the end."""
     await asyncio.to_thread(prepare, database.owner_url)
     async with open_store(database, inline=True) as store:
@@ -170,7 +170,7 @@ async def engine(database: Database, *kinds: str) -> AsyncIterator[Lab]:
 
 
 @asynccontextmanager
-async def daemons_on(database: Database, *kinds: str) -> AsyncIterator[Lab]:
+async def daemons_on(database: Database, *kinds: Kind) -> AsyncIterator[Lab]:
     """Run daemons of these kinds on a database as it is; stop them in the end."""
     daemons = {kind: Daemon(kind) for kind in kinds}
     async with open_store(database, inline=True) as store, asyncio.TaskGroup() as group:

@@ -37,7 +37,7 @@ class ExecutorProcess:
             [sys.executable, "-m", "daemons.executor"],
             env={
                 **os.environ,
-                "DATABASE_URL": database.app_url,
+                **database.variables,
                 "ENCRYPTION_MASTER_KEY": MASTER_KEY,
                 "MULTIFLEXI_MAX_PARALLEL": "8",
                 **environment,

@@ -22,7 +22,8 @@ import psycopg
 from psycopg import sql
 
 from daemons import data_folder, postmaster
-from daemons.postgres import APP_LOGIN, OWNER_LOGIN, SUPERUSER, EmbeddedPostgres, create_database, find_binaries
+from daemons.logins import APP_LOGIN, DAEMON_LOGINS, OWNER_LOGIN, SUPERUSER
+from daemons.postgres import EmbeddedPostgres, create_database, find_binaries
 
 EMBEDDED_VERSION = 18
 OLDEST_VERSION = 15
@@ -71,7 +72,9 @@ class Database(msgspec.Struct, frozen=True):
     version : int
         Major version of its server.
     app_url, owner_url, superuser_url : str
-        URLs of its three logins.
+        URLs of the logins of the application, the owner and the superuser.
+    daemon_urls : tuple[tuple[str, str], ...]
+        Of each kind of daemon the URL of its login.
     """
 
     name: str
@@ -79,6 +82,17 @@ class Database(msgspec.Struct, frozen=True):
     app_url: str
     owner_url: str
     superuser_url: str
+    daemon_urls: tuple[tuple[str, str], ...]
+
+    def url_of(self, role: str) -> str:
+        """Return the URL of the login that may take on a role (``app``, ``scheduler``, …)."""
+        return {**dict(self.daemon_urls), "owner": self.owner_url}.get(role, self.app_url)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that tell a process of each login."""
+        urls = {"DATABASE_URL": self.app_url, "DATABASE_OWNER_URL": self.owner_url}
+        return urls | {f"DATABASE_{kind.upper()}_URL": url for kind, url in self.daemon_urls}
 
 
 class Server:
@@ -137,7 +151,8 @@ class Server:
     def database(self, name: str) -> Database:
         """Return the URLs of a database by its name."""
         url = self.postgres.url
-        return Database(name, self.version, url(APP_LOGIN, name), url(OWNER_LOGIN, name), url(SUPERUSER, name))
+        daemons = tuple((kind, url(login, name)) for kind, login in DAEMON_LOGINS.items())
+        return Database(name, self.version, url(APP_LOGIN, name), url(OWNER_LOGIN, name), url(SUPERUSER, name), daemons)
 
     def _make(self, template: str) -> Database:
         name = f"test_{next(self._numbers)}"

@@ -38,6 +38,7 @@ def settings_of(database: Database, master_key: str = MASTER_KEY) -> Settings:
     return Settings(
         database_url=database.app_url,
         owner_url=database.owner_url,
+        daemon_urls=database.daemon_urls,
         master_key=master_key,
         data_folder=Path("/nonexistent"),
     )
@@ -46,7 +47,7 @@ def settings_of(database: Database, master_key: str = MASTER_KEY) -> Settings:
 def open_store(
     database: Database,
     *,
-    role: Role = "daemon",
+    role: Role = "owner",
     companies: Companies = "*",
     inline: bool = False,
     master_key: str = MASTER_KEY,
@@ -58,6 +59,8 @@ def open_store(
     ----------
     database : Database
         Database that is migrated; with ``inline`` also prepared (``daemons.prepare.prepare``).
+    role : Role
+        Who the store acts as; the owner, unless told, who may do what each part of the program may.
     inline : bool
         Whether appends fold into the inline projections.
     """
@@ -128,10 +131,10 @@ class OpenTransaction:
 
 @asynccontextmanager
 async def raw_connection(
-    database: Database, role: Role = "daemon", companies: Companies = "*"
+    database: Database, role: Role = "owner", companies: Companies = "*"
 ) -> AsyncIterator[tuple[asyncpg.Connection, int]]:
     """Open a connection as the event store does, with the epoch of the log; close it in the end."""
-    connection = await connect(database.app_url, role, companies, "multiflexi-test")
+    connection = await connect(database.url_of(role), role, companies, "multiflexi-test")
     try:
         yield connection, await check_log(connection)
     finally:

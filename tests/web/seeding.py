@@ -41,7 +41,11 @@ MASTER_KEY = "master key of the web tests"
 
 def settings_of(database: Database) -> Settings:
     return Settings(
-        database_url=database.app_url, owner_url=database.owner_url, master_key=MASTER_KEY, data_folder=Path("/nowhere")
+        database_url=database.app_url,
+        owner_url=database.owner_url,
+        daemon_urls=database.daemon_urls,
+        master_key=MASTER_KEY,
+        data_folder=Path("/nowhere"),
     )
 
 
@@ -52,7 +56,7 @@ class Installation:
         self.database = database
         self.settings = settings_of(database)
         prepare(database.owner_url)
-        self.store = EventStore(self.settings, role="daemon", inline=inline_folds(), application="seeding")
+        self.store = EventStore(self.settings, role="owner", inline=inline_folds(), application="seeding")
         self.web_store = EventStore(self.settings, role="app", inline=inline_folds(), application="seeding-web")
         self._ids = itertools.count(1)
         self._written: dict[int, dict[str, tuple[int, Any, int]]] = {}

@@ -176,7 +176,7 @@ async def test_stopping_ends_open_streams_at_once(installation: Installation) ->
     port = free_port()
     environment = {
         **os.environ,
-        "DATABASE_URL": installation.database.app_url,
+        **installation.database.variables,
         "ENCRYPTION_MASTER_KEY": installation.settings.master_key,
         "MULTIFLEXI_PORT": str(port),
     }

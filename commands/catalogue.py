@@ -20,7 +20,7 @@ from domain.definition_diff import Difference, Effect, compare, judge
 from domain.environment import environment_in
 from domain.errors import DomainError, ValidationError
 from domain.event import Erased
-from domain.findings import DocumentError
+from domain.findings import DocumentError, Finding
 from domain.json_places import located
 from domain.member_order import in_order
 
@@ -151,7 +151,36 @@ async def take(
     """
     assessed = await assess(facts, source, LOOKED_AT)
     outcome = await applications.import_read(shell, assessed.read, actor, key=key, source_name=by)
-    return msgspec.structs.replace(outcome, warnings=located(outcome.warnings, source)), assessed
+    warnings = located((*outcome.warnings, *of_versions(assessed)), source)
+    return msgspec.structs.replace(outcome, warnings=warnings), assessed
+
+
+def warnings_of(assessed: Assessment, source: bytes | str) -> tuple[Finding, ...]:
+    """Return what a definition is warned of before it is imported, with the lines."""
+    return located((*assessed.read.warnings, *of_versions(assessed)), source)
+
+
+def of_versions(assessed: Assessment) -> tuple[Finding, ...]:
+    """Return what is odd about the version of a definition that takes the place of another one."""
+    before, after = assessed.before, assessed.read.version
+    if assessed.outcome != "updated" or not before or not after:
+        return ()
+    if after == before:
+        told = f"version {after} was imported before with other content; raise the version."
+        return (Finding("/version", "version_same", told),)
+    if _older(after, before):
+        told = f"version {after} is older than {before}, whose place it takes; export-json has both."
+        return (Finding("/version", "version_older", told),)
+    return ()
+
+
+def _older(version: str, other: str) -> bool:
+    """Tell whether a version of numbers and dots is before another one; nobody can tell of any else."""
+    parts = [one.split(".") for one in (version, other)]
+    if not all(part.isascii() and part.isdigit() for numbers in parts for part in numbers):
+        return False
+    first, second = ([int(part) for part in numbers] for numbers in parts)
+    return first < second
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -202,7 +231,10 @@ async def _taken(shell: Executes, facts: Facts, path: Path, actor: Actor, *, dry
         source = applications.file_text(path)
         if dry:
             assessed = await assess(facts, source)
-            number, warnings = assessed.application_id, located(assessed.read.warnings, source)
+            number, warnings = (
+                assessed.application_id,
+                located((*assessed.read.warnings, *of_versions(assessed)), source),
+            )
         else:
             outcome, assessed = await take(shell, facts, source, actor)
             more = await take_icon(shell, path, assessed.read, outcome.id, actor)

@@ -22,7 +22,7 @@ from typing import Any, cast
 import msgspec
 
 from domain import checks, json_text
-from domain.definition_format import DEFINITION
+from domain.definition_format import DEFINITION, OTHER_DEFAULTS
 from domain.field_values import WIDGETS, FieldsError, kind_of, problem
 from domain.findings import DocumentError, Finding, Findings, child
 from domain.json_places import located
@@ -283,7 +283,7 @@ def _uuid(document: dict[str, Any], name: str, executable: str, findings: Findin
 
 def _field(name: str, entry: dict[str, Any]) -> Field:
     kind = as_text(entry.get("type")) or "string"
-    default = entry.get("defval")
+    default = next((entry[key] for key in ("defval", *OTHER_DEFAULTS) if entry.get(key) is not None), None)
     known = kind_of(kind)
     return Field(
         name=name,

@@ -49,6 +49,10 @@ _CHART = like(r"oci://.+|[a-zA-Z0-9._-]+/[a-zA-Z0-9._-]+|(\./|\.\./|/).+", "oci:
 _VARIABLE = re.compile(r"[A-Z0-9_]+")
 
 
+OTHER_DEFAULTS = ("default", "default_value")
+"""Names under which a default is read, too, where there is no ``defval``; the first one counts."""
+
+
 def options(findings: Findings, pointer: str, value: object) -> None:
     """Ask for the options of a field: a list, or an object of labels by value."""
     if not is_object(value) and not is_list(value):
@@ -143,6 +147,17 @@ def environment(findings: Findings, pointer: str, value: object) -> None:
         elif not _VARIABLE.fullmatch(name):
             findings.warn(place, "name_form", "names of variables are of capital letters, digits and _.")
         FIELD(findings, place, field)
+        if is_object(field):
+            _other_default(findings, place, field)
+
+
+def _other_default(findings: Findings, place: str, field: dict[str, object]) -> None:
+    """Warn of a default under the name that prototypes of credentials have for it."""
+    named = [name for name in OTHER_DEFAULTS if field.get(name) is not None]
+    for name in named:
+        counts = "defval" if field.get("defval") is not None else named[0]
+        told = "the format calls it defval; it is read as such." if counts == name else f"{counts} counts in its place."
+        findings.warn(child(place, name), "older", told)
 
 
 def exit_codes(findings: Findings, pointer: str, value: object) -> None:

@@ -15,11 +15,10 @@ from cli.documents import chosen_folders, package_folders
 from cli.failure import RefusedError
 from cli.output import Output
 from cli.progress import Progress
-from commands.catalogue import BUILT_IN, Assessment, Taken, assess, document_of, files_in, take, take_all
+from commands.catalogue import BUILT_IN, Assessment, Taken, assess, document_of, files_in, take, take_all, warnings_of
 from commands.fetching import is_address
 from commands.icons import take_icon
 from domain.findings import DocumentError
-from domain.json_places import located
 
 SOURCE_OPTION = option(
     "file", required=True, metavar="PATH|URL", help="File, folder or address of definitions; - is standard input."
@@ -47,7 +46,7 @@ async def import_json(output: Output, options: Options) -> int:
         try:
             if options.dry_run:
                 assessed = await assess(act.facts, source)
-                for warning in located(assessed.read.warnings, source):
+                for warning in warnings_of(assessed, source):
                     output.warn(str(warning))
                 message = f"{assessed.read.name} {assessed.read.version} would be {assessed.outcome}."
                 tell(assessed, {"imported": None, "outcome": assessed.outcome}, message, output)
@@ -101,7 +100,11 @@ async def import_folders(folders: Sequence[Path], output: Output, *, dry: bool) 
                 output.remark(f"{one.source}: {one.message}")
             elif one.assessment is not None and one.assessment.templates:
                 output.remark(f"{one.source}: {len(one.assessment.templates)} run templates are affected.")
-        output.remark(", ".join(f"{count} {outcome}" for outcome, count in summary.items() if count) + ".")
+        told = ", ".join(f"{count} {outcome}" for outcome, count in summary.items() if count) + "."
+        warned = sum(1 for one in done if one.warnings)
+        output.remark(
+            told + (f" {warned} of them with warnings, which --verbose shows." if warned and not output.verbose else "")
+        )
     return 1 if summary["refused"] else 0
 
 

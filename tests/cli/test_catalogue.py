@@ -124,6 +124,24 @@ def test_an_update_tells_what_it_changes_for_the_templates_in_use(cli: Cli, temp
     assert cli("application:export-json", "1", "--appversion", "9", "--file", str(out)).code == 1
 
 
+def test_a_version_that_goes_back_or_stays_is_warned_of(cli: Cli, tmp_path: Path) -> None:
+    def told(version: str, description: str) -> str:
+        path = newer(tmp_path, version=version, description=description)
+        return "".join(cli("application:import-json", "--file", str(path), *dry).err for dry in (["--dry-run"], []))
+
+    assert "/version" not in told("1.10.0", "First")
+    assert told("1.10.0", "Other").count("version 1.10.0 was imported before with other content") == 2
+    assert told("1.9.9", "Older").count("version 1.9.9 is older than 1.10.0, whose place it takes") == 2
+    assert "/version" not in told("1.9.9-beta", "Nobody can tell")
+    summed = cli("application:import-json", "--file", str(tmp_path)).err
+    assert "warnings" not in summed
+    newer(tmp_path, version="1.0", nothing="known")
+    assert (
+        "1 updated. 1 of them with warnings, which --verbose shows."
+        in cli("application:import-json", "--file", str(tmp_path)).err
+    )
+
+
 def test_an_application_is_made_and_changed_without_a_file(cli: Cli) -> None:
     made = cli.json(
         "application:create", "--name", "Small", "--executable", "true", "--tags", "a, b", "--appversion", "1.0"

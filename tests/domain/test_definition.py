@@ -287,6 +287,23 @@ def test_a_name_twice_and_a_byte_order_mark_are_told() -> None:
     assert read_back.document["author"] == "Another"
 
 
+@pytest.mark.parametrize(
+    ("field", "default", "told"),
+    [
+        ({"default": 5}, "5", {"default": "it is read as such"}),
+        ({"default_value": "5", "defval": None}, "5", {"default_value": "it is read as such"}),
+        ({"default": 5, "defval": 6}, "6", {"default": "defval counts"}),
+        ({"default": 5, "default_value": 6}, "5", {"default": "it is read as such", "default_value": "default counts"}),
+    ],
+)
+def test_a_default_under_another_name_is_read_and_told(field: Any, default: str, told: dict[str, str]) -> None:
+    document = COMPLETE | {"environment": {"LIMIT": {"type": "integer"} | field}}
+    assert fields(document)["LIMIT"].default == default
+    found = {one.pointer: one.reason for one in read(document).warnings if "/default" in one.pointer}
+    assert found.keys() == {f"/environment/LIMIT/{name}" for name in told}
+    assert all(words in found[f"/environment/LIMIT/{name}"] for name, words in told.items())
+
+
 def test_a_definition_without_uuid_has_the_same_one_each_time() -> None:
     first, second = read(changed("/uuid", ...)), read(changed("/uuid", ...) | {"version": "2"})
     assert first.uuid == second.uuid

@@ -13,7 +13,7 @@ from litestar.response import Redirect
 
 from commands.actor import require
 from commands.applications import export_text
-from commands.catalogue import assess, take
+from commands.catalogue import assess, take, warnings_of
 from commands.facts import SqlFacts
 from commands.icons import set_icon
 from commands.shell import Shell
@@ -21,7 +21,6 @@ from domain import icon
 from domain.company import AssignApplication, UnassignApplication
 from domain.errors import ValidationError
 from domain.findings import DocumentError, Finding
-from domain.json_places import located
 from eventstore.blind_index import BlindIndex
 from eventstore.company_view import CompanyPool
 from web import documents
@@ -86,7 +85,7 @@ async def import_definition(
                 outcome, _ = await take(Shell(store), facts, source, actor, by="web")
                 return Redirect(view.url(f"application/{outcome.id}"), status_code=303)
             assessed = await assess(facts, source)
-            warnings = located(assessed.read.warnings, source)
+            warnings = warnings_of(assessed, source)
             return page(render_import(site, view, assessed=assessed, source=source.decode(), warnings=warnings))
         except DocumentError as error:
             findings = error.findings

@@ -10,6 +10,7 @@ need() { # need COMMAND PACKAGE...
 
 need setpriv util-linux
 need chromium chromium fonts-dejavu-core
+need mariadbd mariadb-server-core
 [ -x /usr/lib/postgresql/15/bin/postgres ] || missing="$missing postgresql-15"
 
 [ -n "$missing" ] || exit 0

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from integrations.checks.http import check_http
+from integrations.checks.options import OptionError, encryption_of
 from integrations.checks.result import MISCONFIGURED, UNKNOWN, Checked
 from integrations.checks.sql import Login, check_sql
 from integrations.checks.tcp import check_tcp
@@ -70,12 +71,17 @@ async def database(values: Mapping[str, str], timeout: float) -> Checked:
     port = field("PORT")
     if port and not (port.isdigit() and 0 < int(port) < 65536):
         return Checked(outcome=MISCONFIGURED, kind="sql", message="The port is no number between 1 and 65535.")
+    try:
+        encryption = encryption_of(field("OPTIONS"))
+    except OptionError as error:
+        return Checked(outcome=MISCONFIGURED, kind="sql", message=str(error))
     login = Login(
         host=field("HOST", "SERVER"),
         port=int(port) if port else None,
         name=field("DATABASE", "NAME", "PATH", "FILE"),
         user=field("USERNAME", "USER", "LOGIN"),
         password=field("PASSWORD", "PASS"),
+        encryption=encryption,
     )
     return await check_sql(values[named], login, timeout)
 

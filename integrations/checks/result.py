@@ -16,7 +16,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     outcome : str
         ``available``, ``degraded``, ``unavailable``, ``misconfigured`` or ``unknown``.
     kind : str
-        What was tried: ``http``, ``tcp``, ``postgresql``, ``sqlite``, or ``none``.
+        What was tried: ``http``, ``tcp``, ``postgresql``, ``mysql``, ``sqlserver``, ``sqlite``, or ``none``.
     message : str
         For people; tells no value but the server's name and port.
     """

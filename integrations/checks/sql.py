@@ -1,4 +1,4 @@
-"""Whether a database takes its login: PostgreSQL and SQLite are signed in to, of others the port is tried."""
+"""Whether a database takes its login: PostgreSQL, MySQL and SQLite are signed in to, of others the port is tried."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from integrations.checks.options import Encryption
 from integrations.checks.result import AVAILABLE, DEGRADED, MISCONFIGURED, Checked
 from integrations.checks.tcp import check_tcp, failed
 
@@ -30,13 +31,14 @@ KINDS = {
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a database is, and how to sign in."""
+    """Where a database is, how to sign in, and whether the connection must be encrypted."""
 
     host: str
     port: int | None
     name: str
     user: str
     password: str
+    encryption: Encryption = Encryption()
 
 
 async def check_sql(named: str, login: Login, timeout: float) -> Checked:
@@ -59,6 +61,11 @@ async def check_sql(named: str, login: Login, timeout: float) -> Checked:
     if not login.host:
         return Checked(outcome=MISCONFIGURED, kind=kind, message="The credential does not say where the database is.")
     port = login.port or PORTS[kind]
+    if kind == "mysql":
+        # The driver is for whoever has such a database.
+        from integrations.checks.mysql import check_mysql  # noqa: PLC0415
+
+        return await check_mysql(login, port, timeout)
     if kind != "postgresql":
         return await check_tcp(login.host, port, timeout, " Whether it takes the login was not tried.")
     return await _postgresql(login, port, timeout)

@@ -34,6 +34,7 @@ COMPONENTS: dict[str, tuple[Callable[[], bool], str]] = {
     "root": (lambda: os.geteuid() == 0, "run the tests as root"),
     "setpriv": (_program("setpriv"), "apt-get install util-linux"),
     "docker": (_program("dockerd"), "apt-get install docker.io"),
+    "mariadb": (_program("mariadbd"), "apt-get install mariadb-server-core"),
     "podman": (_program("podman"), "apt-get install podman"),
 }
 """Of each component: whether it is there, and how to get it."""

@@ -59,7 +59,7 @@ LOST = """
      LIMIT 100
 """
 DROP = "DELETE FROM job_leases WHERE job_id = $1 AND daemon_id = $2"
-HERE = "SELECT d.id, d.pid FROM daemons d WHERE d.host = $1 AND d.kind = 'executor'"
+HERE = "SELECT d.id, d.pid FROM daemons d WHERE d.machine = $1 AND d.kind = 'executor'"
 FORGET = """
     DELETE FROM daemons d
      WHERE d.id = ANY ($1::text[]) AND NOT EXISTS (SELECT FROM job_leases l WHERE l.daemon_id = d.id)
@@ -106,11 +106,11 @@ async def settle_lost(
     running : Collection[int]
         Jobs that this executor runs itself.
     observed : bool
-        Whether leases that ran out may be judged. Executors of this host that are not there any more always are.
+        Whether leases that ran out may be judged. Executors of this machine that are not there any more always are.
     grace : float
         Seconds that a job has to end by itself when it was asked to.
     """
-    here = await store.pool.fetch(HERE, daemon.host)
+    here = await store.pool.fetch(HERE, daemon.machine)
     gone = [row["id"] for row in here if process_tree.is_zombie(row["pid"])]
     rows = await store.pool.fetch(LOST, gone, observed, grace + UNHEARD, daemon.id, list(running))
     for row in rows:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -33,8 +34,10 @@ RETRY_AFTER = 1.0
 """Seconds after which a database that is away is tried again."""
 
 SIGN_OF_LIFE = """
-    INSERT INTO daemons (id, kind, host, pid, version, detail) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), detail = excluded.detail
+    INSERT INTO daemons AS d (id, kind, host, machine, pid, version, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), detail = excluded.detail, machine = excluded.machine,
+                                   version = excluded.version,
+                                   started_at = CASE WHEN $8 THEN excluded.started_at ELSE d.started_at END
 """
 FAREWELL = "DELETE FROM daemons WHERE id = $1"
 
@@ -47,6 +50,15 @@ def program_version() -> str:
         return version("multiflexi")
     except PackageNotFoundError:
         return "0"
+
+
+def this_machine() -> str:
+    """Return what tells apart machines, and containers, whose processes have numbers of their own (pid_namespaces(7)).
+
+    Another after each start of the machine, when nothing runs any more that ran before. Host names may be the same.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - it leads to no file
 
 
 def configure_log() -> None:
@@ -76,6 +88,8 @@ class Daemon:
         What it does; it acts in the database as the role of that name.
     id : str
         ``KIND@HOST:PID``.
+    machine : str
+        Where its process is known by its number.
     stopping : asyncio.Event
         Set when the daemon is to stop.
     detail : dict
@@ -85,24 +99,29 @@ class Daemon:
     def __init__(self, kind: Kind) -> None:
         self.kind: Kind = kind
         self.host = socket.gethostname()
+        self.machine = this_machine()
         self.pid = os.getpid()
         self.id = f"{kind}@{self.host}:{self.pid}"
         self.stopping = asyncio.Event()
         self.detail: dict[str, object] = {}
+        self._is_new = True  # one that crashed may have had the same number
 
     async def show_life(self, store: EventStore) -> None:
         """Show life every few seconds until the daemon stops, then take the row away."""
         while not self.stopping.is_set():
             try:
-                detail = msgspec.json.encode(self.detail).decode()
-                await store.pool.execute(
-                    SIGN_OF_LIFE, self.id, self.kind, self.host, self.pid, program_version(), detail
-                )
+                await self._give_sign(store)
             except DATABASE_ERRORS as error:
                 log.warning("no sign of life given", error=str(error))
             await self.pause(BEAT)
         with suppress(*DATABASE_ERRORS):
             await store.pool.execute(FAREWELL, self.id)
+
+    async def _give_sign(self, store: EventStore) -> None:
+        who = self.id, self.kind, self.host, self.machine, self.pid, program_version()
+        detail = msgspec.json.encode(self.detail).decode()
+        await store.pool.execute(SIGN_OF_LIFE, *who, detail, self._is_new)
+        self._is_new = False
 
     async def pause(self, seconds: float) -> None:
         """Wait, or return at once when the daemon is to stop."""
@@ -131,13 +150,16 @@ async def serve(daemon: Daemon, settings: Settings, work: Work, inline: Mapping[
 
 
 def run(kind: Kind, work: Work) -> int:
-    """Run a daemon until SIGTERM or SIGINT; return its exit code."""
+    """Run a daemon until SIGTERM, SIGINT or, unless it is ignored, SIGHUP; return its exit code."""
     configure_log()
 
     async def main() -> None:
         daemon = Daemon(kind)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup(1)
+            wanted.remove(signal.SIGHUP)
+        for number in wanted:
             loop.add_signal_handler(number, daemon.stopping.set)
         log.info("started", daemon=daemon.id)
         await serve(daemon, load(), work, inline_folds())

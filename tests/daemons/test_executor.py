@@ -226,7 +226,10 @@ async def cut_repeatedly(database: Database, statement: str, gate: Path) -> None
     await connection.close()
 
 
-def test_the_daemon_stops_on_sigterm_and_takes_its_sign_of_life_away(database: Database) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_daemon_stops_on_a_signal_and_takes_its_sign_of_life_away(
+    database: Database, number: signal.Signals
+) -> None:
     prepare(database.owner_url)
     environment = {**os.environ, **database.variables, "ENCRYPTION_MASTER_KEY": MASTER_KEY}
     process = subprocess.Popen([sys.executable, "-m", "daemons.executor"], env=environment, stderr=subprocess.PIPE)
@@ -234,7 +237,7 @@ def test_the_daemon_stops_on_sigterm_and_takes_its_sign_of_life_away(database: D
         with psycopg.connect(database.superuser_url, autocommit=True) as connection:
             count = "SELECT count(*) FROM multiflexi.daemons WHERE kind = 'executor'"
             asyncio.run(wait_until(lambda: is_count(connection, count, 1), "a sign of life"))
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
             assert process.wait(timeout=10) == 0
             assert connection.execute(count).fetchone() == (0,)
     finally:

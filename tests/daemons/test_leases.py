@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from daemons import leases
+from daemons.executors import process_tree
 from daemons.executors.process_tree import is_zombie, marked
 from daemons.job_run import token_of
-from daemons.runtime import Daemon
+from daemons.runtime import Daemon, program_version, this_machine
 from daemons.work_folder import WorkFolders
 from tests.testbed.engine import Lab, engine
 from tests.testbed.executor_process import ExecutorProcess
@@ -60,6 +61,63 @@ async def test_an_executor_that_crashed_leaves_no_process_and_no_folder_and_its_
                 assert not any(not is_zombie(pid) for token in tokens for pid in marked(token))
                 assert list((tmp_path / "work").iterdir()) == []
                 assert [await ends_of(lab, job) for job in jobs] == [["lost"], ["lost"]]
+
+
+async def test_a_program_that_forgot_its_environment_ends_with_the_executor_that_had_started_it(
+    database: Database,
+) -> None:
+    async with engine(database, "projector") as lab:
+        with ExecutorProcess(database) as crashed:
+            script = "exec env -i /bin/sh -c 'echo on; exec sleep 300'"
+            job = await lab.schedule(await lab.template("/bin/sh", ["-c", script]))
+            pid = await lab.running(job)
+            await wait_until(lambda: wrote(lab, job, 1), "it has forgotten its environment")
+            assert process_tree.mark_of(pid) is None
+            crashed.kill()
+            assert not is_zombie(pid)
+            assert await leases.settle_lost(lab.store, Daemon("executor")) == 1
+            assert (await lab.ended(job))["outcome"] == "lost"
+            assert is_zombie(pid)
+
+
+async def test_an_executor_of_another_machine_with_the_same_host_name_is_not_taken_for_dead(database: Database) -> None:
+    async with engine(database, "projector") as lab:
+        with ExecutorProcess(database) as other:
+            job = await lab.schedule(
+                await lab.template("/bin/sh", ["-c", "read never </dev/null; sleep 0.3; echo done"])
+            )
+            await lab.running(job)
+            # Its process has a number that nobody has here.
+            await lab.store.pool.execute("UPDATE daemons SET pid = 4999999, machine = $2 WHERE id = $1", other.id, "B")
+            assert await leases.settle_lost(lab.store, Daemon("executor")) == 0
+            assert (await lab.ended(job))["outcome"] == "success"
+
+
+async def test_a_daemon_that_has_the_number_of_one_before_it_tells_its_own_start_and_machine(
+    database: Database,
+) -> None:
+    told = "SELECT machine, version, started_at > now() - interval '1 minute' FROM daemons WHERE id = $1"
+    daemon = Daemon("executor")
+    async with open_store(database, role="executor") as store:
+        await store.pool.execute(
+            "INSERT INTO daemons (id, kind, host, pid, version, machine, started_at)"
+            " VALUES ($1, 'executor', $2, $3, '1.0', 'before', now() - interval '1 day')",
+            daemon.id,
+            daemon.host,
+            daemon.pid,
+        )
+        life = asyncio.create_task(daemon.show_life(store))
+
+        async def new() -> bool:
+            return tuple(await store.pool.fetchrow(told, daemon.id) or ()) == (
+                this_machine(),
+                program_version(),
+                True,
+            )
+
+        await wait_until(new, "what was there before is replaced")
+        daemon.stopping.set()
+        await life
 
 
 async def wrote(lab: Lab, job: int, lines: int) -> bool:

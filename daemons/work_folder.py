@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 def default_place() -> Path:
     """Return ``MULTIFLEXI_WORK_FOLDER``, or ``multiflexi-jobs-UID`` among the temporary files."""
     chosen = os.environ.get("MULTIFLEXI_WORK_FOLDER")
-    return Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"multiflexi-jobs-{os.geteuid()}"
+    return Path(chosen).absolute() if chosen else Path(tempfile.gettempdir()) / f"multiflexi-jobs-{os.geteuid()}"
 
 
 class WorkFolders:

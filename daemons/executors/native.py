@@ -29,11 +29,16 @@ CANNOT_EXECUTE = 126
 FAILURE = 255
 STDERR = 2
 
-RESTORED = tuple(
-    {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD}
-)
-"""Signals that the executor treats in its own way and its jobs do not."""
+RESTORED = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""Signals that jobs answer as programs expect it, whatever the executor does."""
 
+MASK = 0o022
+"""Rights that files of jobs do not have unless their programs say so (umask(2))."""
+
+UNLIMITED = (
+    "{} runs as another user than the executor (it is set-user-ID), so the job's limits cannot be put on it. "
+    "Take the limits away, or let the executor run as root."
+)
 
 AT_ONCE = 0.001
 """Seconds in which a process is started, loaded, and has not begun to start others."""
@@ -71,10 +76,14 @@ class NativeExecutor:
             for descriptor in pipes:
                 os.close(descriptor)
             raise StartError(refusal(path, launch.command[0], error)) from error
-        if launch.limits is not NONE:
-            restrict(pid, launch, time.monotonic() - began > AT_ONCE)
         os.close(pipes[1])
         os.close(pipes[3])
+        if launch.limits is not NONE:
+            try:
+                restrict(pid, launch, time.monotonic() - began > AT_ONCE)
+            except PermissionError as error:
+                end_unlimited(pid, pipes)
+                raise StartError(Ended(exit_code=CANNOT_EXECUTE, reason=UNLIMITED.format(path))) from error
         process_tree.ORPHANS.leaders[pid] = launch.token
         if self._watch is None:
             self._watch = Watch()
@@ -143,11 +152,20 @@ def not_found(name: str, where: str = "") -> Ended:
 
 
 def keep_from_jobs() -> None:
-    """Close on exec what the executor itself inherited and did not ask for, such as a lock of its shell."""
+    """Take care that jobs do not inherit what the executor itself inherited and did not ask for.
+
+    Descriptors, such as a lock of its shell; the mask of rights; signals that are blocked, or ignored: a signal with a
+    handler is as programs expect it once another program is started (execve(2)).
+    """
     for descriptor in [int(entry.name) for entry in (process_tree.PROC / "self" / "fd").iterdir()]:
         if descriptor > STDERR:
             with suppress(OSError):  # the listing's own is gone
                 os.set_inheritable(descriptor, False)
+    os.umask(MASK)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in RESTORED:
+        if signal.getsignal(number) is signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, lambda *_: None)
 
 
 def account_of(launch: Launch) -> pwd.struct_passwd | None:
@@ -202,6 +220,14 @@ def restrict(pid: int, launch: Launch, late: bool) -> None:
     if wanted is not None and uid != 0:
         # The system counts per user, so the limit is what the user has now and what the job may add; and never root.
         set_limit(pid, resource.RLIMIT_NPROC, processes_of(uid) + wanted - 1)
+
+
+def end_unlimited(pid: int, pipes: list[int]) -> None:
+    """End a process that no limits can be put on."""
+    process_tree.kill_group(pid)
+    os.waitpid(pid, 0)
+    os.close(pipes[0])
+    os.close(pipes[2])
 
 
 def processes_of(uid: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -186,3 +187,43 @@ async def test_a_job_has_signals_as_a_program_expects_them(database: Database) -
         started = time.monotonic()
         job = await lab.run(await lab.template("/bin/sh", ["-c", "yes | head -1"]))
         assert await lab.output(job["id"]) == b"y\n" and time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    "user", [None, pytest.param("nobody", marks=pytest.mark.skipif(os.geteuid() != 0, reason="root"))]
+)
+async def test_a_job_inherits_no_mask_and_no_signals_that_are_ignored_or_blocked(
+    database: Database, user: str | None
+) -> None:
+    script = "umask; grep -E '^Sig(Ign|Blk)' /proc/self/status"
+    before = signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGHUP), os.umask(0o077)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    try:
+        async with engine(database, "executor", "projector") as lab:
+            job = await lab.run(await lab.template("/bin/sh", ["-c", script], run_as=user))
+            mask, blocked, ignored = (line.split()[-1] for line in (await lab.output(job["id"])).decode().splitlines())
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR2})
+        signal.signal(signal.SIGUSR1, before[0])
+        signal.signal(signal.SIGHUP, before[1])
+        os.umask(before[2])
+    assert mask == "0022"
+    asked = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE}
+    assert [number for number in asked if (int(blocked, 16) | int(ignored, 16)) >> (number - 1) & 1] == []
+
+
+async def test_a_program_that_no_limits_can_be_put_on_is_told_and_ended(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(pid: int, _: object) -> None:
+        (tmp_path / "pid").write_text(str(pid))
+        raise PermissionError
+
+    monkeypatch.setattr("daemons.executors.native.put_on", refused)
+    async with engine(database, "executor", "projector") as lab:
+        job = await lab.run(await lab.template("/bin/sleep", ["300"], limits={"open_files": 64}))
+        assert (job["outcome"], job["exitcode"]) == ("failure", 126)
+        assert job["reason"].startswith("/bin/sleep runs as another user than the executor")
+        assert is_zombie(int((tmp_path / "pid").read_text()))

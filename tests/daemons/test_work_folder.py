@@ -32,6 +32,11 @@ def deep(folder: Path) -> None:
         os.close(home)
 
 
+def remove_otherwise(folder: str) -> None:
+    """Remove what was left, as what removes the temporary folders of tests cannot do it."""
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
 async def test_a_folder_as_deep_as_can_be_is_removed(tmp_path: Path) -> None:
     folders = WorkFolders(tmp_path)
     folder = folders.make(1, "0123456789abcdef")
@@ -41,7 +46,7 @@ async def test_a_folder_as_deep_as_can_be_is_removed(tmp_path: Path) -> None:
         await folders.remove(folder)
         assert list(tmp_path.iterdir()) == []
     finally:
-        subprocess.run(["rm", "-rf", folder], check=True)  # what removes temporary folders of tests cannot do it
+        remove_otherwise(folder)
 
 
 @pytest.mark.parametrize("what", ["file", "link to a folder", "link to nothing"])

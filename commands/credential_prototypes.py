@@ -100,7 +100,13 @@ async def prepare_remove(desk: Desk, command: RemoveCredentialPrototype) -> Prep
 
 
 async def import_prototype(
-    shell: Executes, source: bytes | str, actor: Actor, *, drop_used: bool = False, key: str | None = None
+    shell: Executes,
+    source: bytes | str,
+    actor: Actor,
+    *,
+    drop_used: bool = False,
+    key: str | None = None,
+    by: str = "cli",
 ) -> Outcome:
     """Import the JSON text of a prototype. ``Outcome.warnings`` tells where, and in which line, it leaves the format.
 
@@ -111,7 +117,7 @@ async def import_prototype(
     """
     read = credential_definition.read(source)
     command = ImportCredentialPrototype(definition=read.document, drop_used=drop_used)
-    outcome = await shell.execute(command, actor, key=key)
+    outcome = await shell.execute(command, actor, key=key, source=by)
     # What only the text shows, such as a name given twice, is known here alone.
     more = [one for one in outcome.warnings if one not in read.warnings]
     return msgspec.structs.replace(outcome, warnings=located((*read.warnings, *more), source))

@@ -145,6 +145,24 @@ SELECT (SELECT count(*) FROM credential_type y WHERE y.prototype_id = $1::intege
                     WHERE y.prototype_id = $1 AND c.removed_at IS NULL) f
             GROUP BY 1) u), '{}') AS fields
 
+-- name: credential_prototype_users
+-- The document of a credential prototype, and what is made of it, with the names of the values: types, then credentials.
+-- $1: prototype, $2: at most so many of each.
+SELECT p.document->'definition' AS definition,
+       (SELECT count(*) FROM credential c JOIN credential_type y ON y.id = c.credential_type_id
+         WHERE y.prototype_id = p.id AND c.removed_at IS NULL)::integer AS credentials,
+       coalesce((SELECT jsonb_agg(u.told ORDER BY u.kind DESC, u.id) FROM (
+           (SELECT 'type' AS kind, y.id, jsonb_build_object('kind', 'type', 'id', y.id, 'name', y.name, 'company_id', y.company_id,
+                   'own', to_jsonb(ARRAY(SELECT jsonb_object_keys(y.document->'values'))), 'shared', '[]'::jsonb) AS told
+              FROM credential_type y WHERE y.prototype_id = p.id AND y.removed_at IS NULL ORDER BY y.id LIMIT $2::bigint)
+            UNION ALL
+           (SELECT 'credential', c.id, jsonb_build_object('kind', 'credential', 'id', c.id, 'name', c.name, 'company_id', c.company_id,
+                   'own', to_jsonb(ARRAY(SELECT jsonb_object_keys(c.document->'values'))),
+                   'shared', to_jsonb(ARRAY(SELECT jsonb_object_keys(y.document->'values'))))
+              FROM credential c JOIN credential_type y ON y.id = c.credential_type_id
+             WHERE y.prototype_id = p.id AND c.removed_at IS NULL ORDER BY c.id LIMIT $2)) u), '[]') AS users
+  FROM credential_prototype p WHERE p.id = $1::integer
+
 -- name: credential_type
 -- One credential type with the fields of its prototype, also one that was removed. $1: id.
 SELECT y.id, y.company_id, y.name, y.prototype_id, p.code AS prototype, p.document->'definition' AS definition,

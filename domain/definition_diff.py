@@ -14,7 +14,7 @@ stays stored and jobs still get it.', 'C: it is required and has no value.']
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -76,19 +76,40 @@ class Effect(msgspec.Struct, frozen=True):
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
     """Return what a definition changes in comparison with the one before."""
-    names = [name for name in dict.fromkeys([*before, *after]) if name not in _QUIET]
+    changes = compare_fields(fields(before), fields(after), lambda name: Field(name=name), (*FIELD_PARTS, *TEXTS))
+    return Difference(compare_members(before, after, _QUIET), changes)
+
+
+def compare_members(before: Mapping[str, Any], after: Mapping[str, Any], quiet: Collection[str]) -> tuple[Part, ...]:
+    """Return the members of a document that differ, but for those that are told otherwise or not at all."""
+    names = [name for name in dict.fromkeys([*before, *after]) if name not in quiet]
     changed = (Part(name, _said(before.get(name)), _said(after.get(name))) for name in names)
-    members = tuple(part for part in changed if part.before != part.after)
-    old, new = fields(before), fields(after)
+    return tuple(part for part in changed if part.before != part.after)
+
+
+def compare_fields(
+    old: Mapping[str, Any], new: Mapping[str, Any], blank: Callable[[str], Any], parts: Sequence[str]
+) -> tuple[FieldChange, ...]:
+    """Return the fields that differ, with the parts in which they do.
+
+    Parameters
+    ----------
+    old, new : Mapping[str, Any]
+        Fields by name; each has the parts as attributes, and ``secret``.
+    blank : Callable[[str], Any]
+        Makes the field that a new one is compared with.
+    parts : Sequence[str]
+        Names of the parts.
+    """
     listed: list[FieldChange] = []
     for name in dict.fromkeys([*old, *new]):
         if name not in new:
             listed.append(FieldChange(name, "removed"))
         elif name not in old:
-            listed.append(FieldChange(name, "added", _parts(Field(name=name), new[name])))
-        elif parts := _parts(old[name], new[name]):
-            listed.append(FieldChange(name, "changed", parts))
-    return Difference(members, tuple(listed))
+            listed.append(FieldChange(name, "added", _parts(blank(name), new[name], parts)))
+        elif found := _parts(old[name], new[name], parts):
+            listed.append(FieldChange(name, "changed", found))
+    return tuple(listed)
 
 
 def effects(before: Mapping[str, Any], after: Mapping[str, Any], values: Mapping[str, str]) -> tuple[Effect, ...]:
@@ -167,10 +188,10 @@ def _default(before: Field, after: Field) -> str:
     return f"it has no value of its own; the default changes from {one[:60]} to {other[:60]}."
 
 
-def _parts(before: Field, after: Field) -> tuple[Part, ...]:
+def _parts(before: Any, after: Any, names: Sequence[str]) -> tuple[Part, ...]:
     secret = before.secret or after.secret
     found: list[Part] = []
-    for name in (*FIELD_PARTS, *TEXTS):
+    for name in names:
         one, other = getattr(before, name), getattr(after, name)
         if one == other:
             continue

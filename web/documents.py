@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar.datastructures import UploadFile
 
 from commands.catalogue import document_of
 from commands.fetching import is_address
+from domain import json_places
 from domain.errors import ValidationError
 from web.errors import N_
 
@@ -48,6 +50,23 @@ def typed_of(form: Any, source: bytes = b"") -> dict[str, str]:
     """Return what stands in the fields again; the text of a file that was read can be put right there."""
     text = source.decode(errors="replace") if source else str(form.get("source") or "")
     return {"source": text, "address": str(form.get("address") or "").strip()}
+
+
+def lines_of(source: bytes, pointers: Mapping[str, str]) -> dict[str, int]:
+    """Return the lines of parts of a document, by name; none of a very long one, as that would take long.
+
+    Parameters
+    ----------
+    source : bytes
+        JSON text.
+    pointers : Mapping[str, str]
+        JSON pointers (RFC 6901) of the parts, by name.
+    """
+    text = source.decode(errors="replace")
+    if len(text) > json_places.LARGEST:
+        return {}
+    found = json_places.places(text)
+    return {name: found.line(pointer) for name, pointer in pointers.items()}
 
 
 def _fitting(source: bytes, field: str) -> bytes:

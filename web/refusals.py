@@ -48,6 +48,18 @@ FIELDS: dict[str, str] = {
 
 PATTERNS: tuple[str, ...] = (
     N_("There is nobody with this login."),
+    N_(
+        "The code {code} belongs to credential prototype {id} with another UUID. Give the document another code, or "
+        "remove that prototype."
+    ),
+    N_(
+        "The document no longer has fields that are in use: {listed}. Jobs would no longer get them. Keep the fields, "
+        "or import it with --drop-used."
+    ),
+    N_("There is no request {id}. `user-erasure:list` shows those there are."),
+    N_("Request {id} is {state}; only one that is {wanted} can {verb}."),
+    N_("Say why: who asked for it is told."),
+    N_("Type it as it stands above, to be sure that it is the one you mean."),
     N_("Give the number of a group."),
     N_("Choose the file of a picture."),
     N_("Choose a file, or give its text or address."),
@@ -258,6 +270,16 @@ STATES: dict[str, str] = {
     "running": N_("running"),
     "finished": N_("finished"),
     "cancelled": N_("cancelled"),
+    "pending": N_("waiting for a decision"),
+    "approved": N_("approved"),
+    "rejected": N_("refused"),
+    "withdrawn": N_("withdrawn"),
+    "processing": N_("being carried out"),
+    "completed": N_("carried out"),
+    "be approved": N_("be approved"),
+    "be rejected": N_("be refused"),
+    "be withdrawn": N_("be withdrawn"),
+    "be processed": N_("be carried out"),
     "be cancelled": N_("be cancelled"),
     "be asked to end": N_("be asked to end"),
     "start": N_("start"),

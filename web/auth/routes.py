@@ -18,6 +18,7 @@ SEEN = (
     (r"/run-template", "template.view"),
     (r"/applications/import", "application.change"),
     (r"/application", "application.view"),
+    (r"/credential-prototypes/import", "prototype.change"),
     (r"/credential-prototype", "application.view"),
     (r"/credential-types/new|/credential-type/", "credential.change"),
     (r"/credential", "credential.view"),
@@ -34,7 +35,7 @@ SEEN = (
     (r"/system", "company.view"),
     (r"/pause/(system|application)/", "application.view"),
     (r"/account", "users.own"),
-    (r"/users/new", "users.manage"),
+    (r"/users/new|/erasure", "users.manage"),
     (r"/user", "users.view"),
 )
 """What looking at an address below the base asks for: the first that it begins like. Any other: ``job.view``."""
@@ -57,12 +58,13 @@ SENT = (
     (r"/company/", "company.change"),
     (r"/companies", "company.create"),
     (r"/credential/[^/]+/reveal", "credential.reveal"),
+    (r"/credential-prototype", "prototype.change"),
     (r"/credential", "credential.change"),
     (r"/application/[^/]+/(assign|unassign)", "company.change"),
     (r"/application", "application.change"),
     (r"/(customer|server)", "customer.manage"),
     (r"/access", "access.request"),
-    (r"/user", "users.manage"),
+    (r"/user|/erasure", "users.manage"),
     (r"/account|/sign-out", "users.own"),
 )
 """What sending a form to an address asks for. It is decided by the command that is executed; this names it."""

@@ -50,8 +50,10 @@ class Prototype(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     code: str
     name: str
+    version: str | None
     description: str
     fields: int
+    types: int
 
 
 class Users(msgspec.Struct, frozen=True):
@@ -115,5 +117,7 @@ def _prototype(record: asyncpg.Record, language: str) -> Prototype:
         code=record["code"],
         name=words.localized(names, language) or record["name"],
         description=words.localized(description, language),
+        version=record["version"],
         fields=record["fields"],
+        types=record["types"],
     )

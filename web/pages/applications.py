@@ -19,8 +19,9 @@ from commands.icons import set_icon
 from commands.shell import Shell
 from domain import icon
 from domain.company import AssignApplication, UnassignApplication
+from domain.definition import fields
 from domain.errors import ValidationError
-from domain.findings import DocumentError, Finding
+from domain.findings import DocumentError, Finding, child
 from eventstore.blind_index import BlindIndex
 from eventstore.company_view import CompanyPool
 from web import documents
@@ -86,7 +87,10 @@ async def import_definition(
                 return Redirect(view.url(f"application/{outcome.id}"), status_code=303)
             assessed = await assess(facts, source)
             warnings = warnings_of(assessed, source)
-            return page(render_import(site, view, assessed=assessed, source=source.decode(), warnings=warnings))
+            places = {name: child("/environment", name) for name in fields(assessed.read.document)}
+            lines = documents.lines_of(source, places)
+            more = {"warnings": warnings, "lines": lines}
+            return page(render_import(site, view, assessed=assessed, source=source.decode(), **more))
         except DocumentError as error:
             findings = error.findings
     typed = documents.typed_of(form, source)
@@ -187,6 +191,7 @@ def render_import(site: Site, view: View, **more: Any) -> str:
         "assessed": None,
         "source": "",
         "warnings": (),
+        "lines": {},
     }
     return site.renderer.render("application_import.html", view, **{**context, **more})
 

@@ -7,6 +7,7 @@ import "./js/chart.js";
 import "./js/output.js";
 import "./js/schedule.js";
 import "./js/choose.js";
+import "./js/once.js";
 import "./js/conditions.js";
 import "./js/copy.js";
 import "./js/account.js";

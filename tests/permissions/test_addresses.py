@@ -17,6 +17,7 @@ from cli.permission_table import addresses
 from commands.shell import Shell
 from tests.permissions.document import allowed, tables
 from tests.permissions.office import FIRST, ICON, MARKS, SECOND, Office, Person
+from tests.permissions.wishes import erasure
 from tests.testbed.postgres import Database
 from tests.testbed.stores import wait_until
 from tests.web.conftest import Served, serving
@@ -87,6 +88,8 @@ OF_THE_INSTALLATION = {
     "pause/application/{name}": "pause/application/{application}",
     "pause/system/{name}": "pause/system/1",
     "account/{what}": "account/profile",
+    "erasure/{name}": "erasure/{erasure}",
+    "erasure/{name}/{what}": "erasure/{erasure}/reject",
     **{
         f"user/{{name}}/{what}": f"user/{{user}}/{what}"
         for what in ("profile", "lock", "unlock", "password", "role", "unrole", "grant", "revoke")
@@ -147,6 +150,7 @@ async def live(made: Installation, office: Office, company: str) -> dict[str, in
         "credential": await office.credential(company), "type": office.types[company],
         "user": await office.user("viewer"), "application": office.application, "group": await office.group(),
         "customer": await office.customer(), "server": await office.server(),
+        "erasure": await erasure(office),
     }  # fmt: skip
 
 

@@ -62,7 +62,7 @@ async def test_a_prototype_is_looked_at_then_imported_and_what_is_wrong_is_named
         assert "is in the catalogue as it was given" in page and "Example bank" in page
         [row] = (await client.get("/credential-prototypes.json?lang=cs")).json()
         assert (row["code"], row["name"], row["version"], row["fields"]) == ("ExampleBank", "Vzorová banka", "1.0", 4)
-        assert "nothing would change" in (await sent(client, source=text)).text
+        assert "V katalogu to takto už je; nic by se nezměnilo." in (await sent(client, source=text)).text
 
 
 async def test_a_newer_version_tells_what_changes_for_types_and_credentials_in_use(

@@ -102,6 +102,7 @@ class Renderer:
             actor=lambda name: words.actor(name, translate),
             finding=lambda text: findings.told(text, translate),
             reason=lambda text: words.reason(text, translate),
+            role=lambda name: words.role(name, translate),
             number=lambda value: format_decimal(value, locale=language),
             plain=lambda value: f"{value:g}",
             percent=lambda value: format_percent(value, "#,##0.#%", locale=language),

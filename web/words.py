@@ -195,6 +195,27 @@ INTERVALS: Mapping[str, str] = {
     "c": N_("By cron"),
 }
 
+CATEGORIES = {
+    "API": N_("API"),
+    "Behavior": N_("Behavior"),
+    "Database": N_("Database"),
+    "Monitoring": N_("Monitoring"),
+    "Security": N_("Security"),
+    "Other": N_("Other settings"),
+}
+"""Headings under which definitions put their settings; one that is not here is shown as it is."""
+
+ROLES = {
+    "super_admin": N_("super_admin"),
+    "admin": N_("admin"),
+    "editor": N_("editor"),
+    "user": N_("user"),
+    "manager": N_("manager"),
+    "viewer": N_("viewer"),
+}
+"""Roles in the installation and in companies."""
+
+
 ACTORS: Mapping[str, str] = {
     "system": N_("System"),
     "daemon:scheduler": N_("Scheduler"),
@@ -290,6 +311,11 @@ def reason(text: str | None, translate: Translate) -> str:
     'Planned work'
     """
     return phrases.translated(text or "", REASONS, translate)
+
+
+def role(name: str, translate: Translate) -> str:
+    """Return what a role is called; the command line calls it by its English name."""
+    return translate(ROLES.get(name, name))
 
 
 def actor(name: str | None, translate: Translate) -> str:

@@ -59,6 +59,8 @@ def test_an_authenticator_can_take_the_secret() -> None:
     assert f"secret={RFC_SECRET}" in address and "issuer=MultiFlexi" in address
     picture = ET.fromstring(picture_of(address))
     assert picture.tag == "svg" and {part.get("fill") for part in picture} >= {"#fff"}
+    # It grows with its box: a size of its own would leave it too small for a camera.
+    assert picture.get("width") is None and len((picture.get("viewBox") or "").split()) == 4
 
 
 def test_secrets_and_recovery_codes_are_fresh_and_told_apart() -> None:

@@ -89,6 +89,8 @@ def picture_of(address: str) -> str:
         light="#fff",
         svgclass="qr",
         lineclass=None,
+        # The page gives the size: without it the drawing grows with its box instead of standing small in a corner.
+        omitsize=True,
     )
     return drawn.getvalue().decode()
 

@@ -90,7 +90,7 @@ async def test_a_prototype_is_imported_and_its_newer_version_told_before(
     await is_fit(page)
     await page.get_by_role("button", name="Import").click()
     await page.get_by_text("is in the catalogue as it was given").wait_for()
-    newer = copy.deepcopy(BANK) | {"version": "2.0"}
+    newer: dict[str, Any] = copy.deepcopy(BANK) | {"version": "2.0"}
     newer["fields"][3]["default_value"] = "80"
     await page.goto(f"{browser.url}/credential-prototypes/import")
     await page.get_by_label("or its text").fill(json.dumps(newer, indent=1))

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import asyncpg
 import msgspec
@@ -59,6 +59,10 @@ class Facts(Protocol):
         """Return the first column of a query that lists ids."""
         ...
 
+    async def rows(self, query: str, *arguments: object) -> Sequence[Row]:
+        """Return the rows of a query."""
+        ...
+
     async def answer(self, key: str) -> Answer | None:
         """Return what a key was answered."""
         ...
@@ -101,6 +105,11 @@ class SqlFacts:
         """Return the first column of a query that lists ids."""
         async with available():
             return [row[0] for row in await self._pool.fetch(sql(query), *arguments)]
+
+    async def rows(self, query: str, *arguments: object) -> Sequence[Row]:
+        """Return the rows of a query."""
+        async with available():
+            return [cast("Row", row) for row in await self._pool.fetch(sql(query), *arguments)]
 
     async def keyed(self, purpose: str, text: str) -> str:
         """Return the keyed hash by which an encrypted value is found."""

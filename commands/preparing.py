@@ -7,7 +7,7 @@ must not change meanwhile (guards) and the commands that follow from it and are 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -68,6 +68,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         Unique constraints whose violation means that somebody did the same meanwhile: it is prepared anew.
     destroyed : tuple[str, ...]
         Owners whose keys are destroyed once it is written: nothing that they encrypt can be read any more.
+    stood : tuple[Any, int] or None
+        State and version of its stream, where the facts told as much of them as is needed to decide it: then the stream
+        is not read.
     """
 
     command: Command
@@ -78,12 +81,14 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     last: bool = False
     again_when_taken: tuple[str, ...] = ()
     destroyed: tuple[str, ...] = ()
+    stood: tuple[Any, int] | None = None
 
 
 TEMPLATE_OWNER = "run_template_owner"
 """Constraint that a company or an application breaks when it is removed while somebody makes a template of it."""
 
 Prepare = Callable[[Desk, Any], Awaitable[Prepared]]
+PrepareMany = Callable[[Desk, Sequence[Any]], Awaitable[list[Prepared]]]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

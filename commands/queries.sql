@@ -31,7 +31,7 @@ SELECT a.id FROM application a WHERE a.uuid = $1::text AND a.removed_at IS NULL
 SELECT t.id, t.company_id, t.app_id AS application_id, t.executor, (t.document->>'priority')::integer AS priority,
        t.document->>'labels' AS labels, t.removed_at IS NOT NULL AS removed, t.stream_version,
        c.time_zone, c.enabled AND c.removed_at IS NULL AS company_enabled, c.stream_version AS company_version,
-       a.name AS application_name, a.version AS application_version,
+       a.name AS application_name, a.version AS application_version, a.stream_version AS application_stream_version,
        coalesce(a.enabled AND a.removed_at IS NULL, false) AS application_enabled
   FROM run_template t
   JOIN company c ON c.id = t.company_id
@@ -51,6 +51,16 @@ SELECT t.id, t.company_id, t.app_id AS application_id, t.executor, (t.document->
   LEFT JOIN application a ON a.id = t.app_id
  WHERE t.id = $1::integer
 
+-- name: run_templates_standing
+-- Run templates with their companies and applications, each as its events left it but for what is sealed of it. $1: ids.
+SELECT t.id, t.company_id, t.document || '{"environment": {}, "note": null}' AS document, t.removed_at IS NOT NULL AS removed, t.stream_version,
+       c.time_zone, c.enabled AND c.removed_at IS NULL AS company_enabled, c.stream_version AS company_version,
+       coalesce(a.enabled AND a.removed_at IS NULL, false) AS application_enabled
+  FROM run_template t
+  JOIN company c ON c.id = t.company_id
+  LEFT JOIN application a ON a.id = t.app_id
+ WHERE t.id = ANY ($1::integer[])
+
 -- name: run_templates
 -- Ids of run templates that are there. $1: company or NULL, $2: application or NULL.
 SELECT t.id FROM run_template t
@@ -60,6 +70,10 @@ SELECT t.id FROM run_template t
 -- name: queued_jobs
 -- Ids of the jobs of a run template that wait. $1: run template.
 SELECT q.job_id FROM job_queue q WHERE q.run_template_id = $1::integer AND q.state = 'queued' ORDER BY q.job_id
+
+-- name: queued_jobs_of
+-- Jobs of run templates that wait. $1: run templates.
+SELECT q.run_template_id, q.job_id FROM job_queue q WHERE q.run_template_id = ANY ($1::integer[]) AND q.state = 'queued' ORDER BY q.job_id
 
 -- name: company_of_uuid
 -- A company by its UUID, also one that was removed. $1: UUID.

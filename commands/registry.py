@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from commands import (
     access_requests,
     applications,
@@ -15,11 +17,12 @@ from commands import (
     memberships,
     run_templates,
     system,
+    templates_together,
     tokens,
     user_groups,
     users,
 )
-from commands.preparing import Prepare, as_it_is
+from commands.preparing import Desk, Prepare, Prepared, PrepareMany, as_it_is
 from domain.access_request import ApproveRequest, RefuseRequest, RequestAccess
 from domain.api_token import ChangeToken, CreateToken
 from domain.application import (
@@ -167,6 +170,29 @@ PREPARE: dict[type[Command], Prepare] = {
 }
 
 
+PREPARE_MANY: dict[type[Command], PrepareMany] = {
+    RescheduleRunTemplate: templates_together.prepare_reschedule,
+    RemoveRunTemplate: templates_together.prepare_remove,
+}
+"""Of commands that follow from others by the thousand, what prepares many of them at once."""
+
+TOGETHER = 1000
+"""Most commands that are prepared at once; between so many, the process does its other work."""
+
+
 def prepare_of(command: Command) -> Prepare:
     """Return the function that prepares a command."""
     return PREPARE.get(type(command), as_it_is)
+
+
+async def prepared_together(
+    desk: Desk, command: Command, follows: bool, waiting: deque[tuple[Command, bool | None]]
+) -> list[Prepared]:
+    """Prepare a command that follows from another, with those after it that can be prepared with it at once."""
+    together = PREPARE_MANY.get(type(command))
+    if together is None:
+        return [await prepare_of(command)(desk, command)]
+    alike = [command]
+    while waiting and len(alike) < TOGETHER and type(waiting[0][0]) is type(command) and waiting[0][1] is follows:
+        alike.append(waiting.popleft()[0])
+    return await together(desk, alike)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from commands.assignments import hidden_values
-from commands.facts import present
+from commands.facts import Row, present
 from commands.preparing import Desk, Prepared, filled, fresh_id, guard
 from domain import definition
 from domain.aggregates import APPLICATION, COMPANY
@@ -20,6 +21,7 @@ from domain.event import Unset
 from domain.job import CancelJob
 from domain.requirements import required
 from domain.run_template import (
+    ActivateRunTemplate,
     ChangeRunTemplate,
     CreateRunTemplate,
     RemoveRunTemplate,
@@ -59,20 +61,33 @@ async def prepare_change(desk: Desk, command: RunTemplateCommand) -> Prepared:
     if row is None:
         return Prepared(command=msgspec.structs.replace(command, now=desk.now, zone="UTC"))
     company_id: int = row["company_id"]
-    held = Append(stream=COMPANY.stream(company_id), company_id=company_id, expected=row["company_version"])
+    held = [Append(stream=COMPANY.stream(company_id), company_id=company_id, expected=row["company_version"])]
+    if row["application_stream_version"] is not None and _may_become_due(command):
+        stream = APPLICATION.stream(row["application_id"])
+        held.append(Append(stream=stream, expected=row["application_stream_version"]))
+    warnings: tuple[Conflict, ...] = ()
+    if isinstance(command, ChangeRunTemplate) and (given := _values_given(command)):
+        await _check_environment(desk, row["application_id"], command.run_template_id, given)
+        warnings = tuple(await hidden_values(desk, command.run_template_id, "template", given))
+    return Prepared(command=timed(command, row, now=desk.now), guards=tuple(held), warnings=warnings)
+
+
+def timed(command: RunTemplateCommand, row: Row, *, now: datetime) -> RunTemplateCommand:
+    """Return a command with the moment and what its template's company and application, found in a row, let it do."""
     zone, enabled, application_enabled = row["time_zone"], row["company_enabled"], row["application_enabled"]
     if isinstance(command, RescheduleRunTemplate):
         if command.zone:
             zone, enabled = command.zone, not command.dormant  # what its company is just being given
         if command.application_enabled is not None:
             application_enabled = command.application_enabled
-    dormant = not (enabled and application_enabled)
-    warnings: tuple[Conflict, ...] = ()
-    if isinstance(command, ChangeRunTemplate) and (given := _values_given(command)):
-        await _check_environment(desk, row["application_id"], command.run_template_id, given)
-        warnings = tuple(await hidden_values(desk, command.run_template_id, "template", given))
-    filled_in = msgspec.structs.replace(command, now=desk.now, zone=zone, dormant=dormant)
-    return Prepared(command=filled_in, guards=(held,), warnings=warnings)
+    return msgspec.structs.replace(command, now=now, zone=zone, dormant=not (enabled and application_enabled))
+
+
+def _may_become_due(command: RunTemplateCommand) -> bool:
+    """Return whether a template may come to be due by this: then its application may not be disabled meanwhile."""
+    if isinstance(command, ChangeRunTemplate):
+        return command.active is True or not isinstance(command.interval, Unset)
+    return isinstance(command, ActivateRunTemplate)
 
 
 def _values_given(command: ChangeRunTemplate) -> dict[str, str]:

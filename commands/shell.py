@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +25,7 @@ from commands.errors import BusyError, DeniedError, KeyReusedError, taken
 from commands.facts import Answer, Facts, SqlFacts, available
 from commands.idempotency import checked_key, fingerprint, own_key, streams_of
 from commands.preparing import Desk, Outcome, Prepared
-from commands.registry import prepare_of
+from commands.registry import prepare_of, prepared_together
 from commands.wait import wait_for
 from domain.aggregates import USER, Aggregate, of_command
 from domain.command import Command
@@ -192,20 +193,23 @@ class Shell:
         stood: dict[str, tuple[Any, int]] = {}
         own_facts = self.facts if view is None or self._index is None else SqlFacts(view.pool, self._index)
         # With each command that follows from another: whether that one reaches every company.
-        waiting: list[tuple[Command, bool | None]] = [(command, None) for command in commands]
+        waiting: deque[tuple[Command, bool | None]] = deque((command, None) for command in commands)
         while waiting:
-            command, follows = waiting.pop(0)
+            command, follows = waiting.popleft()
             wide = actor.everywhere(wanted_by(command)) if follows is None else follows
             facts = self.facts if wide else own_facts
             desk = Desk(facts, self.facts, actor, source, now, self._new_uuid, self.store.keyring)
             if follows is None:
-                step = await self._decide(desk, command, None if wide else view, stood)
+                decided = [await self._decide(desk, command, None if wide else view, stood)]
             else:
-                step = await self._follow(desk, command, anywhere=wide, founded=founded, stood=stood)
-            if command.creates and command.category == "company" and step.company_id is not None:
-                founded.add(step.company_id)
-            steps.append(step)
-            waiting.extend((each, wide) for each in step.prepared.consequences)
+                decided = [
+                    await self._follow(desk, prepared, anywhere=wide, founded=founded, stood=stood)
+                    for prepared in await prepared_together(desk, command, follows, waiting)
+                ]
+            if command.creates and command.category == "company" and decided[0].company_id is not None:
+                founded.add(decided[0].company_id)
+            steps += decided
+            waiting.extend((each, wide) for step in decided for each in step.prepared.consequences)
         return steps
 
     async def _decide(
@@ -247,15 +251,16 @@ class Shell:
         return Step(prepared, aggregate, stream, company_id, version, events)
 
     async def _follow(
-        self, desk: Desk, command: Command, *, anywhere: bool, founded: set[int], stood: dict[str, tuple[Any, int]]
+        self, desk: Desk, prepared: Prepared, *, anywhere: bool, founded: set[int], stood: dict[str, tuple[Any, int]]
     ) -> Step:
         """Decide a command that follows from another: the actor need only act for the company that it concerns."""
-        aggregate = of_command(command)
-        prepared = await prepare_of(command)(desk, command)
         command = prepared.command
+        aggregate = of_command(command)
         stream = aggregate.stream(command.entity_id)
         if stream in stood:
             state, version = stood[stream]
+        elif prepared.stood is not None:
+            state, version = prepared.stood
         else:
             state, version = (None, NO_STREAM) if prepared.fresh else await self._load(aggregate, stream, None)
         company_id = _company_of(command, state)

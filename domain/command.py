@@ -77,8 +77,7 @@ def changes(state: object, wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def set_fields(event: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those of the named fields of an event that are set."""
-    values = ((name, getattr(event, name)) for name in names)
-    return {name: value for name, value in values if value is not UNSET}
+    return {name: value for name in names if (value := getattr(event, name)) is not UNSET}
 
 
 def where_set(value: T | Unset, check: Callable[[T], V]) -> V | Unset:

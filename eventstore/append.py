@@ -21,6 +21,9 @@ from eventstore.sender import Sender
 MAX_GROUP = 512
 """Most events that share a transaction; a larger request goes alone."""
 
+LARGE = 4096
+"""From how many events on a request has a connection of its own: others do not wait for it."""
+
 ATTEMPTS = 10
 """How often a transaction that lost a race with another is tried again."""
 
@@ -51,6 +54,8 @@ class Appender:
         notify: Callable[[set[str]], None],
     ) -> None:
         self._sender = Sender(connect, inline)
+        self._large = Sender(connect, inline)
+        self._one_large = asyncio.Lock()
         self._notify = notify
         self._waiting: list[Request] = []
         self._busy = False
@@ -61,6 +66,10 @@ class Appender:
     async def append(self, entries: list[Entry], key: str | None, fingerprint: bytes | None) -> list[Appended]:
         """Append the entries as a whole; see :meth:`eventstore.store.EventStore.append_all`."""
         request = Request(entries, key, fingerprint, key is None and self._sender.simple(entries))
+        if request.size >= LARGE:
+            async with self._one_large:
+                await self._send([request], self._large)
+            return answered(request)
         if self._busy:
             request.future = asyncio.get_running_loop().create_future()
             self._waiting.append(request)
@@ -72,11 +81,7 @@ class Appender:
             self._busy = False
             if self._waiting:
                 self._start_flusher()
-        answer = request.answer
-        assert answer is not None
-        if isinstance(answer, EventStoreError):
-            raise answer
-        return answer
+        return answered(request)
 
     async def close(self) -> None:
         """Finish what is under way and close the connection."""
@@ -84,6 +89,7 @@ class Appender:
             await self._flusher
         self._tell()
         await self._sender.close()
+        await self._large.close()
 
     def _start_flusher(self) -> None:
         self._busy = True
@@ -120,11 +126,12 @@ class Appender:
         self._waiting = later
         return group
 
-    async def _send(self, group: list[Request]) -> None:
+    async def _send(self, group: list[Request], sender: Sender | None = None) -> None:
+        sender = sender or self._sender
         for attempt in range(ATTEMPTS):
             try:
                 tell = self._first_to_tell(group)
-                left_out = self._settle(group, await self._sender.send(group, tell), told=bool(tell))
+                left_out = self._settle(group, await sender.send(group, tell), told=bool(tell))
                 if left_out:
                     await self._send(left_out)
                 return
@@ -185,6 +192,15 @@ class Appender:
 
     def _hold_back(self) -> None:
         self._notifying = asyncio.get_running_loop().call_later(NOTIFY_EVERY, self._tell)
+
+
+def answered(request: Request) -> list[Appended]:
+    """Return what a request that was sent came to, or raise it."""
+    answer = request.answer
+    assert answer is not None
+    if isinstance(answer, EventStoreError):
+        raise answer
+    return answer
 
 
 def fail(group: list[Request], error: EventStoreError) -> None:

@@ -14,7 +14,7 @@ CREATE TABLE run_template (
     changed_at     timestamptz NOT NULL,
     removed_at     timestamptz,
     stream_version integer     NOT NULL
-);
+) WITH (fillfactor = 85);
 CREATE INDEX run_template_company ON run_template (company_id, id);
 -- With the company, so that those of an application that a session sees are counted from the index alone.
 CREATE INDEX run_template_application ON run_template (app_id, id) INCLUDE (company_id) WHERE removed_at IS NULL;
@@ -55,10 +55,18 @@ BEGIN
                max(b.time), max(b.time) FILTER (WHERE b.type = 'RunTemplateRemoved'), max(b.version)
           FROM unnest(batch) b, jsonb_each(b.data - '{next_due,credential_id,removed}'::text[]) f
          WHERE b.type IN ('RunTemplateCreated', 'RunTemplateChanged', 'RunTemplateRemoved', 'CredentialAssigned', 'CredentialUnassigned')
+           AND NOT (b.type = 'RunTemplateChanged' AND b.data - '{run_template_id,company_id,next_due}'::text[] = '{}')
          GROUP BY 1
         ON CONFLICT (id) DO UPDATE
            SET document = t.document || excluded.document, changed_at = excluded.changed_at,
                removed_at = coalesce(excluded.removed_at, t.removed_at), stream_version = excluded.stream_version;
+        -- Most changes by the thousand say when templates are due and nothing else: what is derived from the document stays.
+        UPDATE run_template t SET changed_at = d.time, stream_version = d.version
+          FROM (SELECT (b.data->>'run_template_id')::integer AS id, max(b.time) AS time, max(b.version) AS version
+                  FROM unnest(batch) b
+                 WHERE b.type = 'RunTemplateChanged' AND b.data - '{run_template_id,company_id,next_due}'::text[] = '{}'
+                 GROUP BY 1 ORDER BY 1) d
+         WHERE t.id = d.id AND t.stream_version < d.version;
     END IF;
 
     -- Whoever makes a template holds the streams of its company and its application, so one of two that meet comes second here.

@@ -152,6 +152,9 @@ class FakeFacts:
     async def ids(self, query: str, *arguments: Any) -> list[int]:
         return getattr(self, f"_{query}")(*arguments)
 
+    async def rows(self, query: str, *arguments: Any) -> list[Mapping[str, Any]]:
+        return getattr(self, f"_{query}")(*arguments)
+
     async def keyed(self, purpose: str, text: str) -> str:
         return f"{purpose}:{text.strip().casefold()}"
 
@@ -235,7 +238,7 @@ class FakeFacts:
         if state is None:
             return None
         company, company_version = self.store.states("company")[state.company_id]
-        application, _ = self.store.states("application")[state.application_id]
+        application, application_version = self.store.states("application")[state.application_id]
         return {
             "id": run_template_id,
             "company_id": state.company_id,
@@ -248,8 +251,17 @@ class FakeFacts:
             "company_version": company_version,
             "application_name": application.name,
             "application_version": application.version,
+            "application_stream_version": application_version,
             "application_enabled": application.enabled and not application.removed,
         }
+
+    def _run_templates_standing(self, numbers: list[int]) -> list[Mapping[str, Any]]:
+        states = self.store.states("run_template")
+        document = {one: msgspec.structs.asdict(states[one][0]) | {"environment": {}, "note": None} for one in numbers}
+        return [{**(self._run_template(one) or {}), "document": msgspec.json.encode(document[one])} for one in numbers]
+
+    def _queued_jobs_of(self, numbers: list[int]) -> list[Mapping[str, Any]]:
+        return [{"run_template_id": one, "job_id": job} for one in numbers for job in self._queued_jobs(one)]
 
     def _run_template_to_run(self, run_template_id: int) -> Mapping[str, Any] | None:
         row = self._run_template(run_template_id)

@@ -17,6 +17,8 @@ CREATE TABLE application (
 CREATE UNIQUE INDEX application_uuid_key ON application (uuid) WHERE removed_at IS NULL;
 CREATE INDEX application_name ON application (name);
 CREATE INDEX application_words ON application USING gin (words);
+-- The few that hold jobs back, which every claim looks for.
+CREATE INDEX application_limited ON application (id) WHERE document->>'paused' = 'true' OR document->>'max_parallel' IS NOT NULL;
 
 -- The definitions that each application has had, by the version of its stream at which each came.
 CREATE TABLE application_version (

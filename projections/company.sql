@@ -22,6 +22,8 @@ CREATE UNIQUE INDEX company_slug_key ON company (lower(slug)) WHERE removed_at I
 CREATE INDEX company_name ON company (name);
 CREATE INDEX company_registration_number ON company ((document->>'registration_number'));
 CREATE INDEX company_words ON company USING gin (words);
+-- The few that hold jobs back, which every claim looks for.
+CREATE INDEX company_limited ON company (id) WHERE document->>'paused' = 'true' OR document->>'max_parallel' IS NOT NULL;
 
 -- Which applications a company has.
 CREATE TABLE company_app (

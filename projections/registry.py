@@ -16,7 +16,7 @@ COMPANY = Projection(
 )
 APPLICATION = Projection(
     name="application",
-    version=3,
+    version=4,
     classes=(CONFIGURATION, CONFIGURATION),
     inline=True,
     shared=True,
@@ -31,7 +31,7 @@ APPLICATION = Projection(
 )
 RUN_TEMPLATE = Projection(
     name="run_template",
-    version=6,
+    version=7,
     classes=(CONFIGURATION, JOB),
     inline=True,
     tables=("run_template", "due"),

@@ -36,10 +36,13 @@ BEGIN
                         ELSE 1 END;
     SELECT coalesce(array_agg(a.id), '{}') INTO full_applications
       FROM application a LEFT JOIN unnest(running_applications, running_of_application) r (id, running) ON r.id = a.id
-     WHERE (a.document->>'paused')::boolean OR r.running >= (a.document->>'max_parallel')::integer;
+     -- In the words of the index of those that are paused or limited: there may be very many others.
+     WHERE (a.document->>'paused' = 'true' OR a.document->>'max_parallel' IS NOT NULL)
+       AND ((a.document->>'paused')::boolean OR r.running >= (a.document->>'max_parallel')::integer);
     SELECT coalesce(array_agg(c.id), '{}') INTO full_companies
       FROM company c LEFT JOIN unnest(running_companies, running_of_company) r (id, running) ON r.id = c.id
-     WHERE (c.document->>'paused')::boolean OR r.running >= (c.document->>'max_parallel')::integer;
+     WHERE (c.document->>'paused' = 'true' OR c.document->>'max_parallel' IS NOT NULL)
+       AND ((c.document->>'paused')::boolean OR r.running >= (c.document->>'max_parallel')::integer);
 
     RETURN QUERY
     WITH RECURSIVE waiting (company_id) AS (

@@ -69,6 +69,38 @@ async def test_a_company_with_one_job_does_not_wait_for_one_with_many(database: 
         assert len(await claim(lab, 20)) == len(many) - 1
 
 
+async def test_choosing_jobs_reads_of_companies_those_that_hold_jobs_back_and_no_others(database: Database) -> None:
+    async with engine(database) as lab:
+        template = await lab.template(overlap_policy="allow")
+        single = await job_of(lab, COMPANY, template)
+        for number in (2, 3):
+            await company(lab, number)
+            held = await job_of(lab, number, template)
+        limited = CompanyChanged(company_id=2, max_parallel=1)
+        paused = CompanyChanged(company_id=3, paused=True)
+        for changed in (limited, paused):
+            stream = f"company-{changed.company_id}"
+            await lab.store.append(Append(stream=stream, company_id=changed.company_id, events=[changed]))
+        owner = await asyncpg.connect(database.owner_url, server_settings={"search_path": "multiflexi"})
+        try:
+            await owner.execute(
+                "INSERT INTO company (id, document, created_at, changed_at, stream_version)"
+                " SELECT n, c.document || jsonb_build_object('company_id', n, 'code', 'many-' || n), now(), now(), 1"
+                "  FROM generate_series(101, 2100) n, company c WHERE c.id = 1"
+            )
+        finally:
+            await owner.close()
+        async with lab.store.pool.acquire() as connection, connection.transaction():
+            chosen = await connection.fetch("SELECT choose_jobs(ARRAY['Native'], 9, '{}', now()) AS job")
+            read = await connection.fetchval(
+                "SELECT pg_stat_get_xact_tuples_returned(c) + pg_stat_get_xact_tuples_fetched(c)"
+                "  FROM CAST('company'::regclass AS oid) c"
+            )
+        found = {row["job"] for row in chosen}
+        assert (len(found), single in found, held in found) == (2, True, False)
+        assert read < 50
+
+
 @pytest.mark.parametrize("jobs", [1, 12])
 async def test_a_claim_leaves_what_a_rebuild_makes_of_its_events_and_whole_chains(
     database: Database, jobs: int

@@ -66,8 +66,11 @@ def test_without_a_master_key_what_needs_none_still_works(
     assert cli.json("job:list") == []
     assert cli.json("audit:verify")["ok"] is True
     assert "ENCRYPTION_MASTER_KEY" in cli.json("company:get", "1", code=1)["message"]
-    # The values of templates are stored encrypted.
-    assert "ENCRYPTION_MASTER_KEY" in cli.json("run-template:list", code=1)["message"]
+    (listed,) = cli.json("run-template:list")
+    assert (listed["id"], listed["environment"], listed["note"]) == (template, None, None)
+    # The values of templates are stored encrypted; who asks for them by name is told.
+    told = cli.json("run-template:list", "--fields", "id,environment", code=1)["message"]
+    assert "ENCRYPTION_MASTER_KEY" in told
 
 
 def test_a_read_only_database_is_told(cli: Cli) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import click
 
@@ -18,6 +19,7 @@ from commands.errors import DeniedError
 from commands.facts import SqlFacts
 from commands.tokens import bearer
 from eventstore.blind_index import BlindIndex
+from eventstore.company_view import CompanyPool
 from eventstore.connection import Companies
 from eventstore.log import Meta
 from eventstore.settings import load
@@ -61,6 +63,7 @@ def admit(name: str, login: str | None, token: str | None, options: Mapping[str,
     whom.ACTOR.set(actor)
     whom.COMPANIES.set("*" if companies == "*" else tuple(companies))
     whom.HIDDEN.set(elsewhere)
+    whom.STILL.set(partial(_still, name, login, token))
 
 
 def put_down_hidden(error: BaseException | None) -> None:
@@ -80,6 +83,21 @@ async def _put_down(error: DeniedError) -> None:
     actor = whom.ACTOR.get()
     async with EventStore(load(), role="app", application="multiflexi-cli") as store:
         await record_denial(store, actor, Meta(actor=str(actor), source="cli"), error)
+
+
+async def _still(name: str, login: str | None, token: str | None, store: EventStore, company_id: int) -> None:
+    """Raise if the user may by now no longer run a command that lasts, about something of a company.
+
+    Raises
+    ------
+    RefusedError
+        The token was revoked or has expired, the user is gone, or was let out of the company.
+    """
+    facts = SqlFacts(CompanyPool(store.pool, "*"), BlindIndex(store.keyring))
+    actor = await _user(facts, login) if login else await _bearer(facts, token or "")
+    allowed = reach(actor, of_command(name))
+    if allowed != "*" and company_id not in allowed:
+        raise RefusedError(f"You may no longer run {name} for company {company_id}.")
 
 
 async def _identified(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ ACTOR: ContextVar[Any] = ContextVar("actor", default=None)
 
 HIDDEN: ContextVar[int | None] = ContextVar("hidden", default=None)
 """The company of something that the command names and that is hidden from whom it acts for."""
+
+STILL: ContextVar[Callable[[Any, int], Awaitable[None]] | None] = ContextVar("still", default=None)
+"""Given the event store and a company, raises if the user may no longer run the command there; None: the owner."""
 
 COMPANIES: ContextVar[Literal["*"] | tuple[int, ...]] = ContextVar("companies", default="*")
 """Companies that row-level security lets through for the command."""

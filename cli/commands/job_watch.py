@@ -56,7 +56,7 @@ async def watched(store: EventStore, job_id: int, output: Output) -> int:
     told = Told(output)
     code = 0
     try:
-        async for seen in follow(store, job_id):
+        async for seen in follow(store, job_id, whom.STILL.get()):
             match seen:
                 case JobScheduled():
                     told.zone = await store.pool.fetchval(ZONE, seen.company_id)

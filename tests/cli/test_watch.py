@@ -172,3 +172,24 @@ def test_erased_output_is_told(cli: Cli, job: int, jobs: Life) -> None:
 
 def test_a_job_that_is_not_there(cli: Cli, template: int) -> None:
     assert cli.json("job:watch", "9", code=1)["status"] == "not found"
+
+
+def test_the_watching_ends_when_the_token_is_revoked_and_shows_nothing_of_what_comes_after(
+    cli: Cli, job: int, jobs: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = cli.json("user:create", "--login", "admin", "--role", "super_admin")["user_id"]
+    made = cli.json("token:generate", "--user", str(user))
+    with monkeypatch.context() as environment:
+        environment.setenv("MULTIFLEXI_TOKEN", made["token"])
+        watched = Watched(cli.start("job:watch", str(job), "-v"))
+    watched.until(lambda: b"in the queue" in watched.err)
+    jobs.start(job)
+    jobs.write(job, b"before\n")
+    watched.until(lambda: watched.out == b"before\n")
+    assert cli.json("token:delete", "--id", str(made["token_id"]))["deleted"] is True
+    watched.until(lambda: watched.process.poll() is not None)
+    jobs.write(job, b"after\n")
+    run = watched.end()
+    assert (run.code, run.bytes) == (1, b"before\n")
+    assert "revoked" in run.err.splitlines()[-1]
+    assert "Traceback" not in run.err

@@ -21,7 +21,7 @@ from web.auth.sign_in import SignIn
 from web.database import AWAY, unavailable
 from web.errors import N_, WebError
 
-CHECKED_EVERY = 5.0
+CHECKED_EVERY = 1.0
 """Seconds after which it is asked anew whether a live page may go on."""
 
 

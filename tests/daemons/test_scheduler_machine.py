@@ -274,6 +274,20 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.change_policies(which, **policies)
         self.one_that_was_frozen_goes_on(len(self.frozen) - 1)
 
+    @rule(which=st.integers(0, TEMPLATES - 1), another_waits=st.booleans())
+    def one_is_due_that_ends_its_running_job(self, which: int, another_waits: bool) -> None:
+        """Seldom comes about by chance: a job runs, none waits, the policy is that one, and the template is due."""
+        _, template = self.chosen(which)
+        self.change_policies(which, "once", 10, "cancel")
+        self.run_by_hand(which)
+        self.a_job_starts_or_ends(which, whole=True, waits=True)
+        if another_waits:
+            self.run_by_hand(which)
+        if template.next_due is not None:
+            self.now = min(max(self.now, template.next_due), self.beginning + DAYS)
+        self.skews[0] = timedelta(0)
+        self.a_scheduler_looks(0)
+
     def clock_of(self, who: int) -> datetime:
         return self.now + self.skews[who]
 

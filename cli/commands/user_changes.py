@@ -16,9 +16,11 @@ from cli.output import Output
 from cli.values import ID, MOMENT
 from commands import passwords
 from commands.administrator import ensure_administrator
+from domain.errors import DomainError
 from domain.event import Event
 from domain.membership import GrantMembership, RevokeMembership
-from domain.permissions import COMPANY_ROLES, DEFAULT_ROLE, SYSTEM_ROLES
+from domain.permissions import COMPANY_ROLES, DEFAULT_ROLE, SUPER_ADMIN, SYSTEM_ROLES
+from domain.user import role_name
 from domain.user_commands import ChangeUser, CreateUser, GrantRole, RemoveUser, RevokeRole, SetPassword
 
 FIELDS = {
@@ -145,18 +147,28 @@ async def delete_user(output: Output, options: Options) -> None:
     option("assigned_by", type=ID, help="Taken and ignored: the log tells who did it."),
 )
 async def set_roles(output: Output, options: Options) -> None:
-    """Set the system roles of a user."""
-    wanted = list(dict.fromkeys(name.strip().lower() for name in options.roles.split(",") if name.strip()))
+    """Set the system roles of a user, all of them or none."""
+    wanted = list(dict.fromkeys(role_name(name) for name in options.roles.split(",") if name.strip()))
     async with acting() as act:
         number = await user_id(act, options.user_id, options.login, options.email)
         rows = (await act.reader.rows("user.roles", number)).rows
         dropped = [row["role"] for row in rows if row["role"] not in wanted] if options.replace is not False else []
         until = options.until and options.until.astimezone(UTC)
+        before = {row["role"] for row in rows}
+        granted: list[str] = []
         # First what is granted: who takes the last mighty role away and grants it anew must not be stopped half-way.
-        for role in wanted:
-            await act.execute(GrantRole(user_id=number, role=role, until=until))
-        for role in dropped:
-            await act.execute(RevokeRole(user_id=number, role=role))
+        # Then that role, which may have to stay; what was granted is taken back then.
+        try:
+            for role in wanted:
+                await act.execute(GrantRole(user_id=number, role=role, until=until))
+                granted.append(role)
+            for role in sorted(dropped, key=lambda role: role != SUPER_ADMIN):
+                await act.execute(RevokeRole(user_id=number, role=role))
+        except DomainError:
+            for role in granted:
+                if role not in before:
+                    await act.execute(RevokeRole(user_id=number, role=role))
+            raise
         held = [row["role"] for row in (await act.reader.rows("user.roles", number)).rows]
     output.answer({"user_id": number, "roles": held}, f"User {number} has the roles {', '.join(held) or 'none'}.")
 

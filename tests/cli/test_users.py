@@ -71,6 +71,14 @@ def test_roles_are_set_added_and_taken_away(cli: Cli) -> None:
     assert cli("user-role:set", "--user_id", "1", "--roles", "king").code == 1
 
 
+def test_roles_that_are_refused_leave_those_there_were(cli: Cli) -> None:
+    cli.json("user:create", "--login", "jane")
+    cli.json("user-role:set", "--login", "jane", "--roles", "super_admin,editor")
+    for roles in ("viewer", "viewer,king", "king,viewer"):
+        assert cli("user-role:set", "--login", "jane", "--roles", roles).code == 1
+        assert [row["role"] for row in cli.json("user-role:list", "--user_id", "1")] == ["editor", "super_admin"]
+
+
 def test_who_acts_as_a_user_sees_and_changes_their_companies_alone(users: Cli) -> None:
     assert [one["id"] for one in users.json("company:list", "--as", "jane")] == [1]
     assert [one["id"] for one in users.json("company:list", "--as", "john")] == [2]

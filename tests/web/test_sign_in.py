@@ -69,6 +69,7 @@ async def test_a_form_without_its_token_signs_nobody_in(installation: Installati
     async with served.stranger() as client:
         answer = await client.post("/sign-in", data={"login": "jane", "password": PASSWORD})
         assert answer.status_code == 403 and SESSION not in answer.cookies
+        assert "The form was too old" in answer.text
 
 
 async def test_what_is_wrong_is_not_told(installation: Installation, served: Served) -> None:

@@ -125,6 +125,7 @@ async def test_the_list_is_found_by_words_and_application_and_those_of_others_ar
         assert f"#{theirs} " not in page
         refused = await send(client, "/run-templates/change", ids=str(theirs), interval="h", do="change")
         assert refused.status_code == 403
+        assert "needs the permission" in refused.text and "The form was too old" not in refused.text
     viewer = await installation.user("joe")
     await installation.member(viewer, mine, "viewer")
     async with served.client(await installation.session(viewer)) as client:

@@ -7,26 +7,29 @@ inactive, until somebody has given the credentials their values.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from commands.actor import Actor, require
+from commands.actor import SYSTEM, Actor, require
 from commands.company_import import founder
 from commands.facts import present
 from commands.shell import Shell
 from domain import definition
-from domain.company import AssignApplication, CreateCompany
+from domain.company import AssignApplication, CreateCompany, RemoveCompany
 from domain.credential import CreateCredential
 from domain.credential_definition import SECRET_NAME
 from domain.credential_definition import fields as fields_of
 from domain.credential_type import CreateCredentialType
 from domain.credential_values import password_in
 from domain.environment import environment_in
+from domain.errors import DomainError, StateError
 from domain.run_template import AssignCredential, CreateRunTemplate
 from domain.run_template_fields import CHECKS
 from domain.sealed import Sealed
+from eventstore.errors import EventStoreError
 from eventstore.vault import open_all
 
 _OF_COMPANY = ("time_zone", "max_parallel", "settings", "keep_output", "keep_artifacts", "keep_history")
@@ -70,7 +73,37 @@ async def clone(shell: Shell, actor: Actor, source_id: int, wish: CreateCompany,
     kept = {name: value for name, value in clear.items() if not _secret(name, value)}
     made = Cloned(company_id=0, left_out=sorted(clear.keys() - kept.keys()))
     made.company_id = (await shell.execute(_like(wish, source["document"], kept), actor, source=via)).id
-    actor = founder(actor, made.company_id)
+    try:
+        await _furnish(shell, founder(actor, made.company_id), source, made, via)
+    except BaseException:
+        await _undo(shell, made.company_id, via)
+        raise
+    made.left_out = sorted(set(made.left_out))
+    return made
+
+
+async def _undo(shell: Shell, company_id: int, via: str) -> None:
+    """Remove a company that was set up in part: nobody can tell by looking at it what is missing.
+
+    Raises
+    ------
+    StateError
+        It cannot be removed, either.
+    """
+    removing = shell.execute(RemoveCompany(company_id=company_id, cascade=True), SYSTEM, source=via)
+    try:
+        # Also when who waits for it has gone away.
+        await asyncio.shield(removing)
+    except (DomainError, EventStoreError) as error:
+        raise StateError(
+            f"Company {company_id} was set up in part, and could not be taken away again. Remove it with "
+            f"`company:remove {company_id} --cascade`.",
+            code="company_cloned_in_part",
+        ) from error
+
+
+async def _furnish(shell: Shell, actor: Actor, source: Mapping[str, Any], made: Cloned, via: str) -> None:
+    """Give a new company what the other one has."""
     for application_id in source["applications"]:
         assign = AssignApplication(company_id=made.company_id, application_id=application_id)
         await shell.execute(assign, actor, source=via)
@@ -84,8 +117,6 @@ async def clone(shell: Shell, actor: Actor, source_id: int, wish: CreateCompany,
         for old in template["credentials"]:
             assigned = AssignCredential(run_template_id=new.id, credential_id=credentials[old])
             await shell.execute(assigned, actor, source=via)
-    made.left_out = sorted(set(made.left_out))
-    return made
 
 
 def _like(wish: CreateCompany, document: Mapping[str, Any], environment: Mapping[str, str]) -> CreateCompany:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from commands import company_clone
+from domain.errors import StateError
 from tests.cli.conftest import Cli
 from tests.testbed.credentials import BANK
 
@@ -57,3 +59,18 @@ def test_what_cannot_be_cloned_is_told(cli: Cli, pattern: int) -> None:
     assert "There is no company 99" in cli.json("company:clone", "99", "--name", "X", code=1)["message"]
     assert cli.json("company:clone", "1", "--name", "X", "--slug", "acme-corp", code=1)["field"] == "slug"
     assert len(cli.json("company:list")) == 1
+
+
+def test_a_clone_that_is_cut_in_the_middle_leaves_nothing_and_can_be_made_again(
+    cli: Cli, pattern: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: object) -> object:
+        raise StateError("Cut in the middle.", code="cut")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(company_clone, "_template", cut)
+        assert cli.json("company:clone", str(pattern), "--name", "Twin", code=1)["message"] == "Cut in the middle."
+    assert [one["id"] for one in cli.json("company:list")] == [pattern]
+    assert [one["company_id"] for one in cli.json("credential:list")] == [pattern]
+    again = cli.json("company:clone", str(pattern), "--name", "Twin")
+    assert cli.json("company:get", str(again["company_id"]))["slug"] == "twin"

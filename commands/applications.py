@@ -26,12 +26,12 @@ from domain.run_template import RemoveRunTemplate, RescheduleRunTemplate
 
 async def prepare_import(desk: Desk, command: ImportApplication) -> Prepared:
     """Find the application that a definition is another version of, or give it an id."""
-    read = definition.read(command.definition)
+    read = command.read or definition.read(command.definition)
     row = await desk.facts.row("application_of_uuid", read.uuid)
     found: int = row["id"] if row is not None else 0
     application_id = command.application_id or found or (await desk.facts.allocate("application"))[0]
     return Prepared(
-        command=filled(command, application_id=application_id),
+        command=filled(command, application_id=application_id, read=read),
         fresh=not command.application_id and not found,
         warnings=read.warnings,
         again_when_taken=("application_uuid_key",),
@@ -80,7 +80,9 @@ async def import_read(
     shell: Executes, read: definition.Definition, actor: Actor, *, key: str | None = None, source_name: str = "cli"
 ) -> Outcome:
     """Import a definition whose text was read; see :func:`import_bytes`."""
-    outcome = await shell.execute(ImportApplication(definition=read.document), actor, key=key, source=source_name)
+    outcome = await shell.execute(
+        ImportApplication(definition=read.document, read=read), actor, key=key, source=source_name
+    )
     # What only the text shows, such as a name given twice, is known here alone.
     return msgspec.structs.replace(outcome, warnings=read.warnings)
 

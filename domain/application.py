@@ -30,6 +30,7 @@ from domain.application_events import (
     ApplicationUpdated,
 )
 from domain.command import Command, changes, given, set_fields, where_set
+from domain.definition import Definition
 from domain.errors import NotFoundError, StateError, ValidationError
 from domain.event import UNSET, Unset
 
@@ -78,13 +79,15 @@ class ImportApplication(ApplicationCommand, frozen=True, kw_only=True):
     """Take a definition into the catalogue, or another version of one that is there.
 
     The executor looks up ``application_id`` by the UUID of the definition, or allocates one. Importing what is there
-    already changes nothing.
+    already changes nothing. ``read`` is what the definition was read as, by whoever has read it already: reading is
+    most of what an import takes.
     """
 
     creates: ClassVar[bool] = True
 
     definition: dict[str, Any]
     application_id: int = 0
+    read: Definition | None = None
 
 
 class ChangeApplication(ApplicationCommand, frozen=True, kw_only=True):
@@ -177,7 +180,7 @@ def _present(state: Application | None, application_id: int) -> Application:
 
 def _import(state: Application | None, command: ImportApplication) -> list[ApplicationEvent]:
     application_id = given(command.application_id, "application_id")
-    read = definition.read(command.definition)
+    read = command.read or definition.read(command.definition)
     if state is None:
         imported = ApplicationImported(
             application_id=application_id,

@@ -136,7 +136,7 @@ async def test_each_kind_of_setting_has_its_control_its_group_and_its_check(
         order = re.findall(r'data-setting="(\w+)"', page)
         assert order == ["LIMIT", "RATE", "SINCE", "AT", "NOON", "HOST", "MAIL", "PAGE", "BODY", "MODE", "CA_FILE",
                          "DEBUG", "API_PASSWORD"], "as the definition has them, those of no group last"  # fmt: skip
-        assert re.findall(r'class="category">([^<]+)', page) == ["Behavior", "Ostatní nastavení"]
+        assert re.findall(r'class="category">([^<]+)', page) == ["Chování", "Ostatní nastavení"]
         assert "Jméno stroje <code>HOST</code>" in page
         assert "Od 1 do 10." in page
         assert "Má význam, jen když je MODE tls." in page

@@ -172,7 +172,7 @@ async def test_many_pages_cost_one_look(installation: Installation, served: Serv
 
 
 async def test_stopping_ends_open_streams_at_once(installation: Installation) -> None:
-    """``python -m web`` with open streams is gone soon after SIGTERM, and its streams end without an error."""
+    """``python -m web`` with open streams is gone after SIGTERM without waiting for them; they end without an error."""
     port = free_port()
     environment = {
         **os.environ,
@@ -197,18 +197,18 @@ async def test_stopping_ends_open_streams_at_once(installation: Installation) ->
             async with following(client, "/live") as events:
                 await events.next("parts")
                 process.send_signal(signal.SIGTERM)
-                began = asyncio.get_running_loop().time()
                 while True:
                     try:
                         await events.next("parts")
                     except (AssertionError, httpx.RemoteProtocolError):
                         break
-                code = await asyncio.to_thread(process.wait, 5)
-                took = asyncio.get_running_loop().time() - began
+                code = await asyncio.to_thread(process.wait, 10)
         assert code == 0
-        assert took < 2
         assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+        told = process.stderr.read()
+        # What the server says of streams that it waited for in vain, and cut off.
+        assert "graceful shutdown exceeded" not in told
+        assert "Traceback" not in told
     finally:
         process.kill()
         process.wait()

@@ -119,30 +119,43 @@ def create_app(settings: Settings) -> Litestar:
     ----------
     settings : Settings
         Where the database is, and the master key. The database need not be there yet.
+
+    Raises
+    ------
+    SettingsError
+        The environment sets up signing in, OpenID Connect or mails in part, or wrongly.
     """
-    assets = Assets()
-    number = program_version()
-    database = Database(settings)
-    secret = csrf_secret(settings)
-    renderer, signing_in = Renderer(assets, number), sign_in_settings(os.environ)
-    site = Site(
+    return app_of(create_site(settings))
+
+
+def create_site(settings: Settings) -> Site:
+    """Return what all handlers of an application share; see :func:`create_app`."""
+    assets, number, database = Assets(), program_version(), Database(settings)
+    signing_in = sign_in_settings(os.environ)
+    return Site(
         database,
         Hub(database),
         Snapshots(),
-        renderer,
+        Renderer(assets, number),
         assets,
         number,
-        secret,
+        csrf_secret(settings),
         signing_in,
         openid=openid_provider(os.environ),
         mail=mail_of(os.environ, signing_in),
     )
 
-    @asynccontextmanager
-    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        async with site.database, site.hub:
-            yield
 
+@asynccontextmanager
+async def lifespan(app: Litestar) -> AsyncIterator[None]:
+    """Keep the database and what listens to it open while an application runs."""
+    site: Site = app.state.site
+    async with site.database, site.hub:
+        yield
+
+
+def app_of(site: Site) -> Litestar:
+    """Return the application of a site: its routes, and what stands before and behind them."""
     return Litestar(
         route_handlers=[home, favicon, Router(BASE, route_handlers=[h for each in PAGES for h in each.HANDLERS])],
         dependencies={"site": Provide(site_of), "view": Provide(view_of)},
@@ -151,11 +164,11 @@ def create_app(settings: Settings) -> Litestar:
         middleware=[SignInMiddleware],
         before_send=[add_headers, preferences.keep],
         csrf_config=CSRFConfig(
-            secret=secret,
+            secret=site.secret,
             cookie_name="multiflexi_csrf",
             cookie_path=BASE,
             cookie_httponly=True,
-            cookie_secure=signing_in.address.startswith("https://"),
+            cookie_secure=site.sign_in_settings.address.startswith("https://"),
             cookie_samesite="strict",
         ),
         exception_handlers=failures.HANDLERS,

@@ -7,10 +7,12 @@ import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from babel.numbers import format_decimal, format_percent
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from litestar import Response
 from markupsafe import Markup
 
@@ -25,6 +27,26 @@ _TICKING = re.compile(r"(<(?:time|span)[^>]* data-(?:time|since|until)[^>]*>)[^<
 """Texts that change by themselves; the browser keeps them going."""
 
 HTML = "text/html"
+
+
+class Compiled(BytecodeCache):
+    """Templates that were compiled; they are the same in all languages, and to compile one takes longer than a page."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take the code of a template, if it was compiled from the same text."""
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of a template."""
+        assert bucket.code is not None
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+COMPILED = Compiled()
+"""Those of this process."""
 
 
 class Renderer:
@@ -78,6 +100,7 @@ class Renderer:
     def _make_environment(self, language: str) -> Environment:
         environment = Environment(
             loader=FileSystemLoader(FOLDER),
+            bytecode_cache=COMPILED,
             extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
             autoescape=True,
             undefined=StrictUndefined,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,12 +13,13 @@ import httpx
 import psycopg
 import pytest
 import uvicorn
+from litestar import Litestar
 from psycopg import sql
 
 from tests.testbed.postgres import Database
 from tests.web.seeding import Installation
 from tests.web.signing_in import Clock
-from web.app import create_app
+from web.app import app_of, create_site
 from web.auth.cookies import SESSION
 from web.auth.settings import SignInSettings
 from web.auth.sign_in import SignIn
@@ -63,22 +64,37 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+_FREE: dict[tuple[str, bool], list[Litestar]] = {}
+"""Applications that served a test before, by what is fixed when one is made: to make one takes half a second."""
+
+
+@contextmanager
+def application(installation: Installation) -> Iterator[Litestar]:
+    """Return an application of an installation; its handlers share nothing with those of the test before."""
+    site = create_site(installation.settings)
+    free = _FREE.setdefault((site.secret, site.sign_in_settings.address.startswith("https://")), [])
+    app = free.pop() if free else app_of(site)
+    app.state.site = site
+    yield app
+    free.append(app)
+
+
 @asynccontextmanager
 async def serving(installation: Installation) -> AsyncIterator[Served]:
     """Serve the web interface in the test's own event loop."""
-    app = create_app(installation.settings)
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=2))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not task.done(), "the server did not start"
-        await asyncio.sleep(0.01)
-    try:
-        yield Served(f"http://127.0.0.1:{port}/multiflexi", app, installation.cookie)
-    finally:
-        app.state.site.hub.close()
-        server.should_exit = True
-        await task
+    with application(installation) as app:
+        port = free_port()
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=2))
+        task = asyncio.create_task(server.serve())
+        while not server.started:
+            assert not task.done(), "the server did not start"
+            await asyncio.sleep(0.01)
+        try:
+            yield Served(f"http://127.0.0.1:{port}/multiflexi", app, installation.cookie)
+        finally:
+            app.state.site.hub.close()
+            server.should_exit = True
+            await task
 
 
 @asynccontextmanager

@@ -54,6 +54,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         Columns of which something else is there; it stays.
     update : Update
         What is changed of what is there, if that is wished.
+    fresh : dict[str, int]
+        Ids for what is to be made: company, credential, run template.
     """
 
     line: Line
@@ -66,6 +68,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     finish: bool = False
     differs: tuple[str, ...] = ()
     update: Update = Update()
+    fresh: dict[str, int] = {}
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -153,7 +156,9 @@ async def _with_updates(shell: Shell, clients: list[Client], there: Mapping[str,
 async def carry_out(
     shell: Shell, actor: Actor, planned: Plan, told: Callable[[int, int], None], *, source: str = "cli"
 ) -> list[Done]:
-    """Make what is missing, company by company; ``told`` hears how many are done, of how many.
+    """Make what is missing, several companies at a time; ``told`` hears how many are done, of how many.
+
+    Ids follow the lines, whichever company is ready first.
 
     Raises
     ------
@@ -164,6 +169,7 @@ async def carry_out(
     """
     if planned.problems:
         raise ValueError("The sheet has problems; nothing of it is to be carried out.")
+    numbered = await _numbered(shell, planned.clients)
     places = asyncio.Semaphore(AT_ONCE)
     done = 0
 
@@ -176,8 +182,19 @@ async def carry_out(
         return result
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(client)) for client in planned.clients]
+        tasks = [group.create_task(one(client)) for client in numbered]
     return [task.result() for task in tasks]
+
+
+async def _numbered(shell: Shell, clients: tuple[Client, ...]) -> list[Client]:
+    """Return the same with ids for what is to be made of each line."""
+    found = list(clients)
+    for category in ("company", "credential", "run_template"):
+        places = [place for place, client in enumerate(clients) if category in client.missing]
+        numbers = await shell.facts.allocate(category, len(places)) if places else []
+        for place, number in zip(places, sorted(numbers), strict=True):
+            found[place] = msgspec.structs.replace(found[place], fresh={**found[place].fresh, category: number})
+    return found
 
 
 class _Catalogue:
@@ -349,7 +366,8 @@ async def _set_up(shell: Shell, actor: Actor, client: Client, source: str) -> Do
 async def _make(shell: Shell, actor: Actor, client: Client, source: str, made: list[str], ids: Ids) -> None:
     line = client.line
     if client.company_id is None:
-        ids.company = (await shell.execute(line.company, actor, source=source)).id
+        company = msgspec.structs.replace(line.company, company_id=client.fresh.get("company", 0))
+        ids.company = (await shell.execute(company, actor, source=source)).id
         actor = founder(actor, ids.company)
         made.append("company")
     company_id = ids.company or 0
@@ -361,11 +379,17 @@ async def _make(shell: Shell, actor: Actor, client: Client, source: str, made: l
             )
             type_id = (await shell.execute(of_type, actor, source=source)).id
             made.append("credential_type")
-        credential = CreateCredential(credential_type_id=type_id, name=line.credential or "", values=line.values)
+        credential = CreateCredential(
+            credential_type_id=type_id,
+            name=line.credential or "",
+            values=line.values,
+            credential_id=client.fresh.get("credential", 0),
+        )
         ids.credential = (await shell.execute(credential, actor, source=source)).id
         made.append("credential")
     if line.template is not None and client.template_id is None:
-        template = msgspec.structs.replace(line.template, company_id=company_id)
+        number = client.fresh.get("run_template", 0)
+        template = msgspec.structs.replace(line.template, company_id=company_id, run_template_id=number)
         if client.finish:
             template = msgspec.structs.replace(template, interval="n", cron=None)
         ids.run_template = (await shell.execute(template, actor, source=source)).id

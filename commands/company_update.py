@@ -1,7 +1,7 @@
 """What a sheet of companies says otherwise than what is there: told first, and changed if that is wished.
 
-Only columns that a line fills are looked at: an empty cell leaves a field as it is. Values of variables and credentials
-are compared, and never told.
+Only columns that a line fills or empties are looked at: an empty cell leaves a field as it is. Values of variables and
+credentials are compared, and never told.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     told: bool = True
 
     def __str__(self) -> str:
-        return f"{self.column}: {self.before or '(nothing)'} → {self.after}" if self.told else self.column
+        if not self.told:
+            return self.column
+        return f"{self.column}: {self.before or '(nothing)'} → {self.after or '(nothing)'}"
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,11 +113,11 @@ async def _of_company(keyring: Keyring, line: Line, there: There, changes: list[
         if column in line.given and column != "code" and after != before.get(field):
             fields[field] = after
             changes.append(Change(column=column, before=_text(before.get(field)), after=_text(after)))
-    variables = _differing(line.company.environment, environment_in(environment))
+    variables = _differing(_wanted(line, "company_env.", line.company.environment), environment_in(environment))
     changes += [Change(column=f"company_env.{name}", told=False) for name in variables]
     if not fields and not variables:
         return None
-    return ChangeCompany(company_id=company_id, set_environment=dict(variables), **fields)
+    return ChangeCompany(company_id=company_id, set_environment=variables, **fields)
 
 
 async def _of_template(keyring: Keyring, line: Line, there: There, changes: list[Change]) -> Command | None:
@@ -134,11 +136,11 @@ async def _of_template(keyring: Keyring, line: Line, there: There, changes: list
         if column in given and column != "template" and after != before.get(field):
             fields[field] = after
             changes.append(Change(column=column, before=_text(before.get(field)), after=_text(after)))
-    variables = _differing(template.environment, environment_in(environment))
+    variables = _differing(_wanted(line, "env.", template.environment), environment_in(environment))
     changes += [Change(column=f"env.{name}", told=False) for name in variables]
     if not fields and not variables:
         return None
-    return ChangeRunTemplate(run_template_id=number, set_environment=dict(variables), **fields)
+    return ChangeRunTemplate(run_template_id=number, set_environment=variables, **fields)
 
 
 async def _values(keyring: Keyring, line: Line, there: There) -> dict[str, str | None]:
@@ -150,7 +152,13 @@ async def _values(keyring: Keyring, line: Line, there: There) -> dict[str, str |
     return {name: value for name, value in line.values.items() if value != known.get(name)}
 
 
-def _differing(wanted: Mapping[str, str], there: Mapping[str, str]) -> dict[str, str]:
+def _wanted(line: Line, prefix: str, values: Mapping[str, str]) -> dict[str, str | None]:
+    """Return values by variable, None for those that the line takes away."""
+    emptied = (column.removeprefix(prefix) for column in line.emptied if column.startswith(prefix))
+    return {**values, **dict.fromkeys(emptied)}
+
+
+def _differing(wanted: Mapping[str, str | None], there: Mapping[str, str]) -> dict[str, str | None]:
     return {name: value for name, value in wanted.items() if value != there.get(name)}
 
 

@@ -4,6 +4,8 @@ A line says what a company is, which application it runs and how often, and the 
 of this one company get. Columns are known by name; ``credential.NAME``, ``env.NAME`` and ``company_env.NAME`` give
 values of the credential's fields, of the run template's environment and of the environment of all jobs of the company.
 
+An empty cell says nothing of its column; ``-`` takes away what is there, and ``\-`` is a value that is a hyphen.
+
 Examples
 --------
 >>> sheet = read("name;ic;application;interval\nAcme Corp;27082440;Probe;d\n")
@@ -64,6 +66,12 @@ TEMPLATE = {
     "note": "note",
 }
 """Fields of a run template by their columns."""
+
+NOTHING = "-"
+"""A cell that takes away what is there."""
+
+NEVER_EMPTY = frozenset(("name", "code", "time_zone", "template", "interval", "max_attempts", "retry_backoff"))
+"""Columns of which there is always something; what gives no hint is in ``OTHERS``."""
 
 OTHERS = ("application", "credential_type", "credential")
 NUMBERS = frozenset(
@@ -133,7 +141,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     values : dict[str, str]
         Values of the credential by field, in clear.
     given : frozenset[str]
-        Columns that it fills.
+        Columns that it fills or empties.
+    emptied : frozenset[str]
+        Columns that it empties.
     """
 
     number: int
@@ -144,6 +154,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     credential: str | None = None
     values: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     given: frozenset[str] = frozenset()
+    emptied: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"Line({self.number}, {self.company.code!r})"
@@ -175,8 +186,10 @@ def read(text: str) -> Sheet:
             told = f"There are {len(cells)} values for {len(columns)} columns. Is a separator missing, or one too many?"
             problems.append(Problem(number, None, told))
             continue
-        given = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
-        line, wrong = _line(number, given)
+        told = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
+        emptied = frozenset(name for name, cell in told.items() if cell == NOTHING)
+        given = {name: _literal(cell) for name, cell in told.items() if name not in emptied}
+        line, wrong = _line(number, given, emptied)
         problems.extend(wrong)
         if line is not None:
             lines.append(line)
@@ -238,8 +251,19 @@ def _column(cell: str) -> str | None:
     return name if name in KNOWN else None
 
 
-def _line(number: int, given: Mapping[str, str]) -> tuple[Line | None, list[Problem]]:
-    wrong: list[Problem] = []
+def _literal(cell: str) -> str:
+    r"""Return what a cell says: a backslash before a lone hyphen makes it a value.
+
+    Examples
+    --------
+    >>> _literal(r"\-"), _literal(r"\\-"), _literal(r"a\-b")
+    ('-', '\\-', 'a\\-b')
+    """
+    return cell[1:] if re.fullmatch(r"\\+-", cell) else cell
+
+
+def _line(number: int, given: Mapping[str, str], emptied: frozenset[str]) -> tuple[Line | None, list[Problem]]:
+    wrong = [Problem(number, column, told) for column, told in _never_empty(emptied)]
     values, environment, of_company = ({c[len(p) :]: v for c, v in given.items() if c.startswith(p)} for p in PREFIXES)
     fields = _fields(number, given, COMPANY, wrong)
     fields.setdefault("name", "")
@@ -261,7 +285,7 @@ def _line(number: int, given: Mapping[str, str]) -> tuple[Line | None, list[Prob
         if not refused:
             stored = {name: CHECKS[name](getattr(known, name)) for name in TEMPLATE.values()}
             template = msgspec.structs.replace(template, **stored | {"name": template.name})
-    wrong += _unasked(number, given, values, environment)
+    wrong += _unasked(number, {**given, **dict.fromkeys(emptied, "")}, values, environment)
     if wrong or wish is None:
         return None, wrong
     made = Line(
@@ -272,9 +296,18 @@ def _line(number: int, given: Mapping[str, str]) -> tuple[Line | None, list[Prob
         credential_type=given.get("credential_type"),
         credential=given.get("credential"),
         values=values,
-        given=frozenset(given),
+        given=frozenset(given) | emptied,
+        emptied=emptied,
     )
     return made, wrong
+
+
+def _never_empty(emptied: frozenset[str]) -> Iterator[tuple[str, str]]:
+    for column in sorted(emptied):
+        if column in NEVER_EMPTY or column in OTHERS:
+            yield column, r"There is always one: it cannot be taken away. A value that is a hyphen is written \-."
+        elif column.startswith("credential."):
+            yield column, r"Take it away by credential:update --unset. A value that is a hyphen is written \-."
 
 
 def _fields(number: int, given: Mapping[str, str], table: Mapping[str, str], wrong: list[Problem]) -> dict[str, Any]:

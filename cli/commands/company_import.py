@@ -35,7 +35,10 @@ MOST_TOLD = 100
 @command(
     option("file", required=True, metavar="PATH", help="CSV file, a line for each company; - is standard input."),
     option("encoding", default="utf-8", metavar="NAME", help="Encoding of the file, e.g. cp1250; UTF-8 unless told."),
-    flag("update", help="Change what is there already where the file says otherwise; empty cells change nothing."),
+    flag(
+        "update",
+        help="Change what is there already; an empty cell changes nothing, a cell with - takes away.",
+    ),
     flag("dry-run", help="Check everything and tell what would be made; write nothing."),
 )
 async def import_companies(output: Output, options: Options) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,8 @@ def test_fifty_clients_from_one_file_and_each_job_sees_its_own_credential_alone(
 ) -> None:
     answer = cli.json("company:import", "--file", sheet(tmp_path, *clients()))
     assert answer["made"] == dict.fromkeys(PARTS, CLIENTS)
+    for part in ("company_id", "credential_id", "runtemplate_id"):
+        assert [line[part] for line in answer["lines"]] == [*range(1, CLIENTS + 1)], "ids follow the lines"
     seen = asyncio.run(run_all(database))
     for number in range(1, CLIENTS + 1):
         digest = hashlib.sha256(token(number).encode()).hexdigest()
@@ -145,6 +148,29 @@ def test_what_is_there_is_changed_where_the_sheet_says_otherwise_once_that_is_wi
     assert (template["interv"], template["cron"]) == ("c", "30 2 * * *")
     again = cli.json("company:import", "--file", str(path), "--update")
     assert (again["changed"], again["unchanged"]) == (0, 2), "imported again, it changes nothing"
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_hyphen_takes_away_what_is_there_and_an_empty_cell_does_not(cli: Cli, tmp_path: Path) -> None:
+    head = "name,email,keep_output,application,note,delay,env.MODE,company_env.SHOP"
+
+    def imported(line: str, *options: str) -> Any:
+        path = tmp_path / "sheet.csv"
+        path.write_text(f"{head}\n{line}\n")
+        return cli.json("company:import", "--file", str(path), *options)
+
+    imported("Acme,office@acme.example,30,Statements,Calls at night,5,fast,CZ1")
+    assert imported("Acme,,,Statements,,,,", "--update")["changed"] == 0
+    told = imported("Acme,-,-,Statements,-,-,-,-", "--update")["lines"][0]["changes"]
+    assert [one["column"] for one in told] == [
+        "email", "keep_output", "company_env.SHOP", "delay", "note", "env.MODE",
+    ]  # fmt: skip
+    company, template = cli.json("company:get", "1"), cli.json("run-template:get", "1")
+    assert (company["email"], company["keep_output"]) == (None, None)
+    assert (template["note"], template["delay"]) == (None, 0)
+    assert imported("Acme,-,-,Statements,-,-,-,-", "--update")["changed"] == 0, "there is nothing left"
+    imported(r"Acme,,,Statements,\-,,,", "--update")
+    assert cli.json("run-template:get", "1")["note"] == "-", "with a backslash, a hyphen is a value"
 
 
 @pytest.mark.usefixtures("catalogue")

@@ -54,6 +54,13 @@ def test_every_problem_of_every_line_is_told_with_its_place() -> None:
     ]  # fmt: skip
 
 
+def test_what_there_is_always_cannot_be_taken_away() -> None:
+    head = "name,time_zone,application,interval,credential_type,credential.TOKEN,note"
+    assert told(f"{head}\nAcme,-,Probe,-,bank,-,-\n") == [(2, "credential.TOKEN"), (2, "interval"), (2, "time_zone")]
+    assert told(f"{head}\n-,,Probe,,,,\n")[0] == (2, "name")
+    assert told("name,note\nAcme,-\n") == [(2, "note")], "there is no run template without an application"
+
+
 def test_what_is_told_never_repeats_a_value_of_a_credential() -> None:
     text = f"{HEAD}\nAcme,acme,,,,,,,hunter2,,\n"
     assert told(text)

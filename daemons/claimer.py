@@ -16,15 +16,17 @@ from typing import Any
 import asyncpg
 import structlog
 
+from daemons import stuck_claim
 from daemons.executors.interface import Executor
 from daemons.job_run import JobRun
 from daemons.leases import LEASE
 from daemons.runtime import RETRY_AFTER, Daemon
 from daemons.surroundings import Surroundings
-from eventstore.connection import DATABASE_ERRORS
+from eventstore.connection import DATABASE_ERRORS, note_change
 from eventstore.listener import POLL
 
 CLAIM = "SELECT * FROM claim_jobs($1, $2, $3, $4, $5, $6)"
+BRIEFLY = "SELECT set_config('lock_timeout', $1, false)"
 NEXT_START = "SELECT min(q.not_before) FROM job_queue q WHERE q.state = 'queued' AND q.executor = ANY ($1)"
 
 LOOK_EVERY = 0.25
@@ -68,6 +70,7 @@ class Claimer:
         self._busy = 0
         self._patient_until = 0.0
         self._connection: Any = None
+        self._waits_briefly = False
         daemon.detail |= {"executors": self._names, "labels": surroundings.labels, "places": limit}
         self.running: dict[int, tuple[JobRun, asyncio.Task[None]]] = {}
         self._wake = self._store.listener.register(
@@ -89,6 +92,9 @@ class Claimer:
                 wait = POLL if claimed or self._is_full() else await self._until_next()
             except asyncpg.SerializationError:
                 continue
+            except asyncpg.LockNotAvailableError:
+                await self._unblock()
+                continue
             except DATABASE_ERRORS as error:
                 log.warning("nothing claimed; the database is away", error=str(error))
                 await self._daemon.pause(RETRY_AFTER)
@@ -96,6 +102,14 @@ class Claimer:
             if not claimed or self._is_full():
                 await self._store.listener.wait(self._wake, wait)
             await self._be_patient()
+
+    async def _unblock(self) -> None:
+        """See to it that claims go on, if the one that holds all others up cannot end."""
+        try:
+            await stuck_claim.end_stuck_claim(self._store)
+        except DATABASE_ERRORS as error:
+            log.warning("not known what claims wait for; the database is away", error=str(error))
+            await self._daemon.pause(RETRY_AFTER)
 
     def _is_full(self) -> bool:
         return self._busy >= self._limit or len(self.running) >= self._limit * UNWRITTEN
@@ -128,8 +142,12 @@ class Claimer:
         if self._connection is None:
             self._connection = await self._store.pool.acquire()
         try:
+            if not self._waits_briefly:
+                note_change(self._connection)
+                await self._connection.execute(BRIEFLY, f"{stuck_claim.WAIT}s")
+                self._waits_briefly = True
             return await self._connection.fetch(statement, *arguments)
-        except asyncpg.SerializationError:
+        except (asyncpg.SerializationError, asyncpg.LockNotAvailableError):
             raise
         except DATABASE_ERRORS:
             await self.close()
@@ -138,6 +156,7 @@ class Claimer:
     async def close(self) -> None:
         """Give the connection back."""
         connection, self._connection = self._connection, None
+        self._waits_briefly = False
         if connection is not None:
             with suppress(*DATABASE_ERRORS):
                 await self._store.pool.release(connection)

@@ -132,6 +132,17 @@ async def connect(
         raise DatabaseUnavailableError(f"The database refused the connection: {error}.") from error
 
 
+async def connect_as_login(url: str, application: str) -> asyncpg.Connection:
+    """Open a connection that takes on no role: with the rights of the login over its own sessions, and no others.
+
+    Raises
+    ------
+    OSError, asyncpg.PostgresError
+        The server is down or refuses the login.
+    """
+    return await asyncpg.connect(url, server_settings={"application_name": application}, timeout=15)
+
+
 async def check_log(connection: asyncpg.Connection) -> int:
     """Return the epoch of the log.
 

@@ -15,7 +15,8 @@ from cli.command import Options, command, flag, option
 from cli.failure import RefusedError
 from cli.output import Output
 from cli.progress import Progress
-from commands.company_import import Client, Done, Plan, carry_out, plan
+from commands.company_import import Done, carry_out
+from commands.company_plan import Client, Plan, plan
 from commands.company_update import Change
 from domain.company_sheet import LARGEST, Problem, read
 

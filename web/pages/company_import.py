@@ -9,7 +9,8 @@ from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 
-from commands.company_import import Done, Plan, carry_out, plan
+from commands.company_import import Done, carry_out
+from commands.company_plan import Plan, plan
 from commands.shell import Shell
 from domain.company_sheet import Problem, read
 from domain.errors import ValidationError

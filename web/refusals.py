@@ -80,6 +80,8 @@ PATTERNS: tuple[str, ...] = (
     N_("There are more than {count} lines. Part the sheet."),
     N_("It cannot be read as CSV: {why}."),
     N_("It is no whole number."),
+    N_("There is always one: it cannot be taken away. A value that is a hyphen is written \\-."),
+    N_("Take it away by credential:update --unset. A value that is a hyphen is written \\-."),
     N_("No code can be made from the name. Give one."),
     N_("The {column} is given without an application. Name one in the column application."),
     N_("It is given without a credential type. Name a prototype in the column credential_type."),

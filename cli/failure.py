@@ -37,11 +37,14 @@ OURS = {
 
 
 _TABLE = "The database lacks a table ({}). Run `multiflexi-cli database:migrate`."
+_OLDER = "The database is of another version of MultiFlexi ({}). Run `multiflexi-cli database:migrate` as its owner."
 _RIGHT = "The database refused: {}. The login lacks a right that this command needs."
 _REFUSED = "The database refused: {}."
 _BROKEN = "The connection to the database failed: {}. Is PostgreSQL running?"
 DATABASE = (
     ("asyncpg", "UndefinedTableError", _TABLE),
+    ("asyncpg", "UndefinedFunctionError", _OLDER),
+    ("asyncpg", "UndefinedColumnError", _OLDER),
     ("asyncpg", "InsufficientPrivilegeError", _RIGHT),
     ("asyncpg", "PostgresConnectionError", _BROKEN),
     ("asyncpg", "InterfaceError", _BROKEN),

@@ -16,10 +16,11 @@ from commands.shell import Shell
 from domain import definition
 from domain.business_numbers import Warning  # noqa: A004 (a field's own word)
 from domain.company import warnings
-from domain.company_sheet import Line, Problem, Sheet
+from domain.company_sheet import Line, Sheet
 from domain.credential_definition import fields as fields_of
 from domain.credential_values import checked_all, missing
 from domain.errors import ValidationError
+from domain.sheet_rows import Problem
 
 _IN_COMPANY = ("company.change", "template.configure", "credential.change", "credential.assign")
 _COMPARED = ("name", "time_zone", "registration_number", "vat_number", "zabbix_host", "max_parallel")

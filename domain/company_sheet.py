@@ -17,9 +17,7 @@ Examples
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -32,6 +30,7 @@ from domain.company import CreateCompany, code_from_name
 from domain.errors import ValidationError
 from domain.run_template import CreateRunTemplate
 from domain.run_template_fields import CHECKS
+from domain.sheet_rows import Problem, rows_of, trimmed
 
 MOST_LINES = 10_000
 LARGEST = 20_000_000
@@ -110,17 +109,6 @@ _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _UUID = "00000000-0000-4000-8000-000000000000"
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """What is wrong with a sheet, and where; line 1 is the header. Values are not told: they may be secrets."""
-
-    line: int
-    column: str | None
-    message: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}{f', {self.column}' if self.column else ''}: {self.message}"
-
-
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """What a line of a sheet asks for.
 
@@ -168,17 +156,22 @@ class Sheet(msgspec.Struct, frozen=True):
 
 
 def read(text: str) -> Sheet:
-    """Read a sheet: commas, semicolons or tabs part its columns, whichever its first line has most of."""
+    """Read a sheet: commas, semicolons or tabs part its columns, whichever its first line has most of.
+
+    What a spreadsheet program adds is no mistake: a line ``sep=;`` before the header, which names the separator, and
+    empty columns after the last.
+    """
     problems: list[Problem] = []
     if len(text) > LARGEST:
         return Sheet((), (Problem(1, None, f"The sheet has more than {LARGEST} characters."),))
-    rows = _rows(text.removeprefix("\ufeff"), problems)
-    header = next((cells for _, cells in rows), list[str]())
-    columns = _columns(header, problems)
+    rows = rows_of(text.removeprefix("\ufeff"), problems)
+    top, header = next(rows, (1, list[str]()))
+    columns = _columns(top, trimmed(header), problems)
     if problems:
         return Sheet((), tuple(problems))
     lines: list[Line] = []
-    for number, cells in rows:
+    for number, read_cells in rows:
+        cells = trimmed(read_cells, len(columns))
         if len(lines) == MOST_LINES:
             problems.append(Problem(number, None, f"There are more than {MOST_LINES} lines. Part the sheet."))
             break
@@ -194,30 +187,12 @@ def read(text: str) -> Sheet:
         if line is not None:
             lines.append(line)
     if not lines and not problems:
-        problems.append(Problem(1, None, "There is no line below the header."))
+        problems.append(Problem(top, None, "There is no line below the header."))
     problems.extend(_repeated(lines))
     return Sheet(tuple(lines), tuple(sorted(problems, key=lambda problem: problem.line)))
 
 
-def _rows(text: str, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    before = 0
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problems.append(Problem(before + 1, None, f"It cannot be read as CSV: {error}."))
-            return
-        if any(cell.strip() for cell in cells):
-            yield before + 1, cells
-        before = reader.line_num
-
-
-def _columns(header: list[str], problems: list[Problem]) -> list[str]:
+def _columns(line: int, header: list[str], problems: list[Problem]) -> list[str]:
     columns: list[str] = []
     for cell in header:
         name = _column(cell)
@@ -225,12 +200,12 @@ def _columns(header: list[str], problems: list[Problem]) -> list[str]:
             close = difflib.get_close_matches(cell.strip().lower(), [*KNOWN, *ALSO], n=1)
             hint = f"Did you mean {ALSO.get(close[0], close[0])}?" if close else f"There are: {', '.join(KNOWN)}, "
             hint += "" if close else "and credential.NAME, env.NAME and company_env.NAME."
-            problems.append(Problem(1, cell.strip()[:60] or None, f"There is no such column. {hint}"))
+            problems.append(Problem(line, cell.strip()[:60] or None, f"There is no such column. {hint}"))
         elif name in columns:
-            problems.append(Problem(1, name, "The column is there twice."))
+            problems.append(Problem(line, name, "The column is there twice."))
         columns.append(name or "")
     if "name" not in columns and not problems:
-        problems.append(Problem(1, "name", "The column is missing. The first line names the columns."))
+        problems.append(Problem(line, "name", "The column is missing. The first line names the columns."))
     return columns
 
 

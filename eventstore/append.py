@@ -224,6 +224,12 @@ def translate(error: Exception) -> EventStoreError:  # noqa: PLR0911 (one answer
             "The log has no partition for this month: nothing was written. Is the projector running? It makes them "
             "ahead of time; `multiflexi-cli database:migrate` makes them now."
         )
+    if isinstance(error, asyncpg.UndefinedFunctionError | asyncpg.UndefinedColumnError | asyncpg.UndefinedTableError):
+        reason = str(error).partition("\n")[0]
+        return EventStoreError(
+            f"The database is of another version of MultiFlexi: {reason}. Nothing was written. Run `multiflexi-cli "
+            "database:migrate` as its owner, and restart all parts in the same version."
+        )
     broken = isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
     if broken or getattr(error, "sqlstate", "")[:2] in ("08", "57"):
         return DatabaseUnavailableError(

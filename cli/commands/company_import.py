@@ -18,7 +18,8 @@ from cli.progress import Progress
 from commands.company_import import Done, carry_out
 from commands.company_plan import Client, Plan, plan
 from commands.company_update import Change
-from domain.company_sheet import LARGEST, Problem, read
+from domain.company_sheet import LARGEST, read
+from domain.sheet_rows import Problem
 
 PARTS = {
     "company": ("company", "companies"),

@@ -37,6 +37,20 @@ def test_columns_are_parted_as_the_first_line_parts_them(separator: str) -> None
     ]
 
 
+@pytest.mark.parametrize("separator", [";", ",", "|", "\t"])
+def test_what_a_spreadsheet_program_adds_is_no_mistake(separator: str) -> None:
+    lines = [["name", "code", "", ""], ["Acme, s. r. o.", "acme", "", "", ""], ["Beta", "", "", ""], ["", "", "", ""]]
+    text = "\r\n".join([f"sep={separator}", *(separator.join(f'"{cell}"' for cell in line) for line in lines)])
+    sheet = read("\ufeff" + text)
+    assert sheet.problems == ()
+    assert [(line.number, line.company.name, line.company.code) for line in sheet.lines] == [
+        (3, "Acme, s. r. o.", "acme"),
+        (4, "Beta", "beta"),
+    ]
+    assert [problem.line for problem in read("sep=;\nname;colour\nAcme;red").problems] == [2]
+    assert [problem.line for problem in read("name;code\nAcme;acme;more").problems] == [2]
+
+
 def test_every_problem_of_every_line_is_told_with_its_place() -> None:
     text = (
         f"{HEAD}\n"

@@ -292,6 +292,13 @@ async def test_month_without_a_partition_is_told(database: Database, store: Even
     await store.append(company(7))
 
 
+async def test_database_of_an_older_version_is_told(database: Database, store: EventStore) -> None:
+    execute(database, "ALTER FUNCTION event_digest RENAME TO event_digest_of_old")
+    with pytest.raises(EventStoreError, match=r"another version.*event_digest.*database:migrate"):
+        await store.append(company(8))
+    assert await written(store) == (0, 0)
+
+
 async def test_session_of_one_company_writes_nothing_of_another(database: Database, store: EventStore) -> None:
     await store.append(company(1, email="jane@example.org"))
     async with open_store(database, role="app", companies=[2]) as other:

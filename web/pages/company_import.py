@@ -12,8 +12,9 @@ from litestar.di import NamedDependency
 from commands.company_import import Done, carry_out
 from commands.company_plan import Plan, plan
 from commands.shell import Shell
-from domain.company_sheet import Problem, read
+from domain.company_sheet import read
 from domain.errors import ValidationError
+from domain.sheet_rows import Problem
 from web import refusals
 from web.access import AnyRequest
 from web.errors import N_

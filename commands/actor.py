@@ -164,6 +164,12 @@ def require(actor: Actor, permission: str, company_id: int | None = None, *, wis
 def denied(actor: Actor, wish: str, permission: str, company_id: int | None) -> DeniedError:
     """Return the refusal of a wish."""
     details: dict[str, Any] = {"wish": wish, "permission": permission, "company_id": company_id}
+    if company_id is None and not actor.companies and permission in OF_COMPANY:
+        return DeniedError(
+            f"{wish} needs access to a company, and {actor} has access to none. Ask for it: `access-request:create`.",
+            code="no_company",
+            **details,
+        )
     if not actor.acts_for(company_id) and permission in OF_COMPANY:
         whom = "the installation" if company_id is None else f"company {company_id}"
         return DeniedError(

@@ -226,6 +226,7 @@ PATTERNS: tuple[str, ...] = (
     N_("The credential “{name}” requires {field_name}, which has no value. Give it one."),
     N_("The environment has a variable {name}: a name may not be empty nor hold '='."),
     N_("The value of {name} holds a zero byte, which no process can be given."),
+    N_("{command} needs access to a company, and {actor} has access to none. Ask for it: `access-request:create`."),
     N_("{command} concerns the installation, which {actor} does not act for. Ask an administrator for access."),
     N_("{command} concerns company {id}, which {actor} does not act for. Ask an administrator for access."),
 )

@@ -130,7 +130,7 @@ SELECT k.id, split_part(k.owner, ':', 1) AS key_name, k.owner, k.company_id,
        k.retired_at AS rotated_at, k.retired_at IS NULL AS is_active, k.master_id
   FROM data_keys k
  WHERE ($1::integer IS NULL OR k.company_id = $1) AND ($2::boolean OR k.owner LIKE 'credentials:%')
- ORDER BY k.owner, k.id
+ ORDER BY split_part(k.owner, ':', 1), k.company_id NULLS FIRST, k.owner, k.id
 
 -- name: key_figures
 -- How many keys there are, of each kind, and how many of them are wrapped by which master key.

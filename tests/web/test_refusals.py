@@ -91,6 +91,7 @@ def test_refusals_whose_words_depend_on_values_are_known() -> None:
         denied(viewer, "ChangeCompany", "company.change", 7),
         denied(viewer, "ChangeCompany", "company.change", 8),
         denied(viewer, "manage users", "users.manage", None),
+        denied(Actor.user(6), "company:list", "company.view", None),
         NotFoundError("There is no customer 3. `customer:list` shows what there is."),
         *(StateError(f"3 companies refer to {kind} 1: 4, 5, 6. Change them first.") for kind in ("customer", "server")),
         *(
@@ -106,6 +107,7 @@ def test_refusals_whose_words_depend_on_values_are_known() -> None:
         "K tomu (měnit firmu, pozastavit ji a znovu spustit) je potřeba oprávnění company.change, které Uživatel 5 ve "
         "firmě 7 nemá. Požádejte o ně správce."
     )
+    assert "nemá přístup k žádné" in refusals.told(refused[3], translate)
     assert set(EVERYTHING.values()) <= set(wishes.WISHES)
     wrong = FieldsError({"LIMIT": "expected at most 9.", "MAIL": "expected a mail address such as name@example.org."})
     assert refusals.told(wrong, translate) == (

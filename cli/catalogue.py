@@ -194,7 +194,7 @@ COMMANDS = {
     "user-group:remove": Entry("user_group.remove_member", "Take a user out of a group."),
     "user-group:update": Entry("user_group.update_group", "Change a group of users."),
     "user-role:list": Entry("user.list_roles", "List the system roles of a user."),
-    "user-role:set": Entry("user_changes.set_roles", "Set the system roles of a user."),
+    "user-role:set": Entry("user_changes.set_roles", "Set the system roles of a user, all of them or none."),
     "user:create": Entry("user_changes.create_user", "Create a user."),
     "user:delete": Entry("user_changes.delete_user", "Remove a user."),
     "user-erasure:approve": Entry(

@@ -10,7 +10,6 @@ need() { # need COMMAND PACKAGE...
 
 need setpriv util-linux
 need chromium chromium fonts-dejavu-core
-need mariadbd mariadb-server-core
 [ -x /usr/lib/postgresql/15/bin/postgres ] || missing="$missing postgresql-15"
 
 [ -n "$missing" ] || exit 0

@@ -43,8 +43,10 @@ DECLARE
     behind integer;
 BEGIN
     -- Most jobs that are scheduled are due by no schedule.
+    -- An executor that schedules another attempt has no right to touch what follows.
     IF NOT EXISTS (SELECT FROM (SELECT (unnest(batch)).type, (unnest(batch)).data) b
-                    WHERE b.type NOT LIKE 'Job%' OR b.type = 'JobScheduled' AND b.data ? 'next_due') THEN
+                    WHERE b.type LIKE ANY ('{RunTemplate%,Credential%,Company%,Application%,DueSkipped}')
+                       OR b.type = 'JobScheduled' AND b.data ? 'next_due') THEN
         RETURN;
     END IF;
     IF EXISTS (SELECT FROM (SELECT (unnest(batch)).type) b

@@ -36,7 +36,7 @@ ROUND = """
 """Projections that stand at the same place share a pass over the events. They are locked first, so that another
 projector or a rebuild waits here and not in the middle."""
 
-GATHER, GATHER_FOR_EACH, LONGEST_GATHER = 0.005, 0.001, 0.05
+GATHER, GATHER_FOR_EACH, LONGEST_GATHER = 0.005, 0.001, 0.03
 """Seconds after a fold in which more events may come together, at least, for each event that it had, and at most: at
 high rates many for each fold, as most of what a fold costs is the same for few and for many."""
 

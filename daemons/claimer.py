@@ -70,7 +70,6 @@ class Claimer:
         self._busy = 0
         self._patient_until = 0.0
         self._connection: Any = None
-        self._waits_briefly = False
         daemon.detail |= {"executors": self._names, "labels": surroundings.labels, "places": limit}
         self.running: dict[int, tuple[JobRun, asyncio.Task[None]]] = {}
         self._wake = self._store.listener.register(
@@ -139,13 +138,11 @@ class Claimer:
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         """Ask on a connection that is kept: giving one back to the pool costs another round trip."""
-        if self._connection is None:
-            self._connection = await self._store.pool.acquire()
         try:
-            if not self._waits_briefly:
+            if self._connection is None:
+                self._connection = await self._store.pool.acquire()
                 note_change(self._connection)
                 await self._connection.execute(BRIEFLY, f"{stuck_claim.WAIT}s")
-                self._waits_briefly = True
             return await self._connection.fetch(statement, *arguments)
         except (asyncpg.SerializationError, asyncpg.LockNotAvailableError):
             raise
@@ -156,7 +153,6 @@ class Claimer:
     async def close(self) -> None:
         """Give the connection back."""
         connection, self._connection = self._connection, None
-        self._waits_briefly = False
         if connection is not None:
             with suppress(*DATABASE_ERRORS):
                 await self._store.pool.release(connection)

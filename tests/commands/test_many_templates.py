@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from commands.actor import SYSTEM
 from commands.shell import Shell
-from daemons.prepare import prepare
 from domain.application import DisableApplication, ImportApplication
 from domain.company import CreateCompany, RemoveCompany, RestoreCompany, SuspendCompany
 from domain.run_template import ActivateRunTemplate, ChangeRunTemplate, CreateRunTemplate
 from eventstore.store import EventStore
-from tests.testbed.postgres import Database
-from tests.testbed.stores import open_store
 
 PROBE = {"name": "Probe", "description": "Checks", "executable": "probe", "environment": {}, "version": "1.0"}
-
-
-@pytest.fixture
-async def store(database: Database) -> AsyncIterator[EventStore]:
-    prepare(database.owner_url)
-    async with open_store(database, role="app", inline=True) as opened:
-        yield opened
 
 
 @pytest.fixture

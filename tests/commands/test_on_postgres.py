@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,13 +47,6 @@ from tests.testbed.stores import open_store
 
 NOW = datetime(2026, 1, 5, 10, 20, tzinfo=UTC)
 PROBE = {"name": "Probe", "description": "Checks", "executable": "probe", "environment": {}, "version": "1.0"}
-
-
-@pytest.fixture
-async def store(database: Database) -> AsyncIterator[EventStore]:
-    prepare(database.owner_url)
-    async with open_store(database, role="app", inline=True) as opened:
-        yield opened
 
 
 @pytest.fixture

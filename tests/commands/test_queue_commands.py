@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ from commands import jobs, queue
 from commands.actor import SYSTEM, Actor
 from commands.errors import BusyError, KeyReusedError
 from commands.shell import Shell
-from daemons.prepare import prepare
 from domain.application import ImportApplication
 from domain.company import CreateCompany
 from domain.errors import ForbiddenError, NotFoundError, StateError
@@ -21,18 +18,9 @@ from domain.job_events import JobCancelled, JobCancelRequested
 from domain.run_template import CreateRunTemplate
 from eventstore.errors import EventStoreError
 from eventstore.store import EventStore
-from tests.testbed.postgres import Database
-from tests.testbed.stores import open_store
 
 PROBE = {"name": "Probe", "description": "Checks", "executable": "probe", "environment": {}, "version": "1.0"}
 STATES = "SELECT state, count(*) FROM job_queue GROUP BY 1"
-
-
-@pytest.fixture
-async def store(database: Database) -> AsyncIterator[EventStore]:
-    await asyncio.to_thread(prepare, database.owner_url)
-    async with open_store(database, role="app", inline=True) as opened:
-        yield opened
 
 
 @pytest.fixture
